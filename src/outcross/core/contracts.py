@@ -1,0 +1,139 @@
+"""The contracts: what a learner, a model, a source, a policy and a measure must offer (DESIGN section 4).
+
+Any object with these members plugs in; nothing is inherited. `core.checks` makes the contracts executable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outcross.core.corpus import Corpus
+from outcross.core.rng import Stream
+
+State = dict[str, NDArray[Any]]
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A fitted model: a value, never changed.
+
+    May also offer `law` (the exact Mixture it is), `log_prob(items)` in nats per row, `info` (numbers about the fit).
+    """
+
+    def sample(self, n: int, rng: Stream) -> NDArray[np.float64]:
+        """n independent rows (n, d)."""
+
+    def state(self) -> State:
+        """Everything needed to load it again, as arrays."""
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """Hyper-parameters of a model family, a frozen dataclass.
+
+    May also offer `evolve(model, stretch)`: many generations in one compiled call, bit-identical to the plain loop.
+    """
+
+    def fit(self, pool: Corpus, rng: Stream, previous: Model | None = None) -> Model:
+        """Fit the pool. Raises FitDegenerate when the fit has no answer; never changes the pool."""
+
+    def load(self, state: State) -> Model:
+        """The model whose `state` this is."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Real data. Draws, validation and reference are disjoint from each other for good."""
+
+    columns: tuple[str, ...]
+    rows: int | None  # how many different rows a draw can have; None when there is no end of them
+
+    def draw(self, n: int, rng: Stream) -> Corpus:
+        """n real rows, all different."""
+
+    def validation(self, n: int) -> Corpus:
+        """Up to n held-out rows for choices made while training."""
+
+    def reference(self, n: int) -> Corpus:
+        """Up to n held-out rows that no policy can train on."""
+
+
+class Rows(NamedTuple):
+    """How many rows of each origin make the next pool."""
+
+    synthetic: int
+    previous: int
+    original: int
+    fresh: int
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """How the next pool is blended: p(i+1) = alpha p_theta(i+1) + beta p(i) + gamma p(0)."""
+
+    anchor: str
+
+    def rows(self, generation: int, samples: int, pool: int) -> Rows:
+        """Rows of the pool of `generation` (from 1), given this generation's samples and the previous pool's rows."""
+
+    def budget_rows(self, generation: int, samples: int) -> int | None:
+        """Rows of that pool which are fitted, or None for all."""
+
+
+class Stretch(NamedTuple):
+    """A stretch of generations first + 1 .. first + len(synthetic) for `Learner.evolve`."""
+
+    first: int
+    synthetic: NDArray[np.int64]
+    original: NDArray[np.int64]
+    redrawn: bool
+    real: NDArray[np.float64]  # the original rows (N, d)
+    sample: Stream
+    fit: Stream
+    anchor: Stream
+
+
+class Reading(NamedTuple):
+    """One measured number: with the interval of its own measurement error where it has one, or why there is none."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    why: str | None = None
+
+
+class Quantity(NamedTuple):
+    """What a measured number is: its unit, which way is collapse (down, up, away, none), what it should be at truth."""
+
+    unit: str
+    collapse: str
+    null: float | None
+    about: str
+
+
+class Measure(NamedTuple):
+    """A measure: what it takes, what it gives, what it costs, where it comes from."""
+
+    name: str
+    take: Callable[[Generation, Any], Readings]
+    quantities: Mapping[str, Quantity]
+    heavy: bool  # taken at the snapshot generations of a few chains only
+    cite: str
+
+
+Readings = Mapping[str, float | Reading | NDArray[np.float64]]
+
+
+class Generation(NamedTuple):
+    """One generation of a chain: the pool it was fitted on and the model.
+
+    The pool is None after a compiled stretch, which never builds it; such a policy does not need it either.
+    """
+
+    t: int
+    pool: Corpus | None
+    model: Model

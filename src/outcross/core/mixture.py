@@ -1,0 +1,176 @@
+"""Mixture: a Gaussian mixture as a known law, with everything that has a closed form.
+
+Sources with a known truth and the Gaussian families share it, so a measure can be exact on both sides.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import chdtrc, ndtr
+
+from outcross.core.compiled import compiled, normals_into, uniforms_into
+from outcross.core.errors import FitDegenerate
+from outcross.core.rng import Stream
+
+Array = NDArray[np.float64]
+_ANGLES = 256  # directions of the quadrature over a component's own contour
+
+
+@compiled
+def cholesky(s, out):
+    """Lower Cholesky factor of s (d, d) into out; False unless s is positive definite and finite."""
+    d = s.shape[0]
+    for a in range(d):
+        for b in range(a + 1):
+            t = s[a, b]
+            for c in range(b):
+                t -= out[a, c] * out[b, c]
+            if a == b:
+                if not (t > 0.0 and np.isfinite(t)):
+                    return False
+                out[a, a] = np.sqrt(t)
+            else:
+                out[a, b] = t / out[b, b]
+        for b in range(a + 1, d):
+            out[a, b] = 0.0
+    return True
+
+
+@compiled
+def sample_into(out, n, weights, means, covariances, words):
+    """Fill the first n columns of out (d, .) with mixture rows; False if a covariance is not positive definite."""
+    d = out.shape[0]
+    k = weights.shape[0]
+    factors = np.empty((k, d, d))
+    for c in range(k):
+        if not cholesky(covariances[c], factors[c]):
+            return False
+    z, u = np.empty(d * n), np.empty(n)
+    normals_into(z, words)
+    uniforms_into(u, words)
+    z = z.reshape(d, n)
+    chosen = np.zeros(n)
+    edge = 0.0
+    for c in range(k - 1):
+        edge += weights[c]
+        for i in range(n):
+            chosen[i] += 1.0 if u[i] >= edge else 0.0
+    for a in range(d):
+        row = out[a, :n]
+        for c in range(k):
+            m = means[c, a]
+            for i in range(n):
+                row[i] = m if chosen[i] == c else row[i]
+            for b in range(a + 1):
+                f, noise = factors[c, a, b], z[b]
+                for i in range(n):
+                    row[i] += f * noise[i] if chosen[i] == c else 0.0
+    return True
+
+
+class Moments(NamedTuple):
+    """Mean (d,) and covariance (d, d)."""
+
+    mean: Array
+    covariance: Array
+
+
+class Mixture:
+    """Gaussian mixture: weights (k,), means (k, d), covariances (k, d, d)."""
+
+    def __init__(self, weights: Array, means: Array, covariances: Array) -> None:
+        self.weights = np.ascontiguousarray(weights, dtype=np.float64)
+        self.means = np.ascontiguousarray(means, dtype=np.float64)
+        self.covariances = np.ascontiguousarray(covariances, dtype=np.float64)
+
+    @property
+    def dimension(self) -> int:
+        """Number of columns."""
+        return int(self.means.shape[1])
+
+    def sample(self, n: int, rng: Stream) -> Array:
+        """n independent rows (n, d). Raises FitDegenerate if a covariance is not positive definite."""
+        out = np.empty((self.dimension, n))
+        if not sample_into(out, n, self.weights, self.means, self.covariances, rng.words()):
+            raise FitDegenerate("a covariance is not positive definite")
+        return out.T
+
+    @cached_property
+    def moments(self) -> Moments:
+        """Mean and covariance of the whole mixture."""
+        mean = self.weights @ self.means
+        centred = self.means - mean
+        spread = np.einsum("c,cab->ab", self.weights, self.covariances)
+        return Moments(mean, spread + (self.weights * centred.T) @ centred)
+
+    def marginal_cdf(self, points: Array) -> Array:
+        """P(X_a <= points[a, j]) for points (d, q): the shape of points."""
+        sd = np.sqrt(np.einsum("caa->ca", self.covariances))
+        z = (points[None] - self.means[:, :, None]) / sd[:, :, None]
+        return np.asarray(np.einsum("c,cdq->dq", self.weights, ndtr(z)))
+
+    def mass_outside(self, centre: Array, whitener: Array, radius: Array) -> Array | None:
+        """P(|whitener (X - centre)| > radius_j), exact to quadrature error in one and two dimensions, else None.
+
+        Along a direction of a component's own unit sphere the rows at distance rho lie outside when
+        |m + rho v| > radius: a quadratic in rho, whose mass is the chi survival function between its roots. What is
+        left is a smooth periodic integral over the direction, where the trapezoid rule converges geometrically.
+        """
+        d = self.dimension
+        if d > 2:
+            return None
+        mass = np.zeros(len(radius))
+        for weight, mean, covariance in zip(self.weights, self.means, self.covariances, strict=True):
+            m = whitener @ (mean - centre)
+            rays = _directions(d) @ (whitener @ np.linalg.cholesky(covariance)).T  # (directions, d)
+            mass += weight * _outside(rays, m, radius, d)
+        return mass
+
+    def log_prob(self, items: Array) -> Array:
+        """Log density of each row, in nats: (n,)."""
+        k, d = self.means.shape
+        log_joint = np.empty((k, len(items)))
+        for c in range(k):
+            factor = np.linalg.cholesky(self.covariances[c])
+            z = np.linalg.solve(factor, (items - self.means[c]).T)
+            log_det = 2.0 * np.log(np.diag(factor)).sum()
+            log_joint[c] = np.log(self.weights[c]) - 0.5 * (d * np.log(2 * np.pi) + log_det + (z * z).sum(0))
+        return np.asarray(np.logaddexp.reduce(log_joint, axis=0))
+
+    def overlap(self, other: Mixture) -> float:
+        """(f, h), the integral of the product of both densities: Gaussians evaluated at each other's means."""
+        gap = self.means[:, None] - other.means[None]
+        cov = self.covariances[:, None] + other.covariances[None]
+        quadratic = np.einsum("ija,ija->ij", gap, np.linalg.solve(cov, gap[..., None])[..., 0])
+        density = np.exp(-0.5 * quadratic) / np.sqrt(np.linalg.det(2.0 * np.pi * cov))
+        return float(self.weights @ density @ other.weights)
+
+    def l2_squared(self, other: Mixture) -> float:
+        """Squared L2 distance of the densities, (f, f) + (h, h) - 2 (f, h).
+
+        Shumailov et al. 2024, mixture experiment. Unbounded: it grows like 1 / sigma^d as a component narrows.
+        """
+        return self.overlap(self) + other.overlap(other) - 2.0 * self.overlap(other)
+
+
+def _directions(d: int) -> Array:
+    if d == 1:
+        return np.array([[1.0], [-1.0]])
+    angle = np.arange(_ANGLES) * (2.0 * np.pi / _ANGLES)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+def _outside(rays: Array, m: Array, radius: Array, d: int) -> Array:
+    """Mass of one component beyond each radius: mean over rays of the chi_d mass where |m + rho ray| > radius."""
+    a = (rays * rays).sum(1)[:, None]
+    b = (rays @ m)[:, None]
+    discriminant = b * b - a * ((m @ m) - radius**2)
+    root = np.sqrt(np.maximum(discriminant, 0.0))
+    leave = np.maximum((-b + root) / a, 0.0)
+    enter = np.maximum((-b - root) / a, 0.0)
+    inside = np.where(discriminant > 0.0, chdtrc(d, enter**2) - chdtrc(d, leave**2), 0.0)
+    return np.asarray(1.0 - inside.mean(0))

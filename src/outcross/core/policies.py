@@ -1,0 +1,122 @@
+"""The blend algebra and its named policies.
+
+p(i+1) = alpha p_theta(i+1) + beta p(i) + gamma p(0) (Shumailov et al. 2024): a share each of rows from the new model
+(`synthetic`), the previous pool (`previous`), the original real rows (`original`, the same ones or re-drawn) and real
+rows never seen (`fresh`). Every share is a number or a schedule over generations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from outcross.core.contracts import Rows
+from outcross.core.errors import InputError, require
+
+Share = float | Sequence[float]
+Anchor = Literal["fixed", "redrawn"]
+
+
+def at(schedule: Share, generation: int) -> float:
+    """Value of a schedule for the pool of `generation` (from 1); the last value of a list holds for ever."""
+    if isinstance(schedule, int | float):
+        return float(schedule)
+    return float(schedule[min(generation - 1, len(schedule) - 1)])
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A policy in free form. Raises InputError unless the shares are non-negative and sum to 1 in every generation.
+
+    keep_all: the previous pool stays whole and the shares blend what is added to it (accumulation).
+    budget: rows of the pool that are fitted, drawn anew each generation, as a multiple of `samples`; None fits all.
+    """
+
+    synthetic: Share = 1.0
+    previous: Share = 0.0
+    original: Share = 0.0
+    fresh: Share = 0.0
+    budget: Share | None = None
+    anchor: Anchor = "redrawn"
+    keep_all: bool = False
+
+    def __post_init__(self) -> None:
+        parts = {"synthetic": self.synthetic, "previous": self.previous, "original": self.original, "fresh": self.fresh}
+        for name, share in parts.items():
+            if not isinstance(share, int | float):
+                require(len(share) > 0, f"{name}: a schedule needs at least one value")
+                object.__setattr__(self, name, tuple(share))  # hashable, as plans are cached by policy
+        for g in range(1, 1 + max(1 if isinstance(s, int | float) else len(s) for s in parts.values())):
+            shares = {name: at(s, g) for name, s in parts.items()}
+            for name, value in shares.items():
+                require(0.0 <= value <= 1.0, f"{name} is a share in [0, 1], got {value:g}")
+            whole = sum(shares.values())
+            require(abs(whole - 1.0) < 1e-9, f"the shares of generation {g} sum to {whole:g}: they must sum to 1")
+        require(self.anchor in ("fixed", "redrawn"), f"anchor is fixed or redrawn, got {self.anchor!r}")
+        if self.budget is not None:
+            least = self.budget if isinstance(self.budget, int | float) else min(self.budget, default=0.0)
+            if not isinstance(self.budget, int | float):
+                object.__setattr__(self, "budget", tuple(self.budget))
+            require(least > 0.0, f"budget is a positive multiple of samples, got {least:g}")
+
+    def rows(self, generation: int, samples: int, pool: int) -> Rows:
+        """Exact row counts of the next pool: largest remainders, so that they always sum to `samples`."""
+        shares = [at(s, generation) for s in (self.synthetic, self.previous, self.original, self.fresh)]
+        exact = [s * samples for s in shares]
+        counts = [int(e + 1e-9) for e in exact]
+        by_remainder = sorted(range(4), key=lambda j: counts[j] - exact[j])
+        for j in by_remainder[: samples - sum(counts)]:
+            counts[j] += 1
+        if self.keep_all:
+            counts[1] += pool
+        return Rows(*counts)
+
+    def budget_rows(self, generation: int, samples: int) -> int | None:
+        """Rows fitted out of the pool, or None for all."""
+        return None if self.budget is None else max(1, round(at(self.budget, generation) * samples))
+
+    @property
+    def needs_pool(self) -> bool:
+        """Whether the next pool takes rows of the previous one."""
+        return self.keep_all or self.previous != 0.0
+
+
+def replace() -> Blend:
+    """Each generation trains on the rows of the one before alone: (alpha, beta, gamma) = (1, 0, 0)."""
+    return Blend()
+
+
+def mix(real: Share = 0.1, anchor: Literal["fixed", "redrawn", "fresh"] = "redrawn") -> Blend:
+    """A share `real` of every training set is real data, its size constant.
+
+    anchor: `fixed` keeps the same rows, `redrawn` takes a new random subset of the original ones each generation (the
+    paper's 10 %), `fresh` takes real rows never seen before. Three different laws (oracles M2, M3, M4).
+    """
+    share = [float(real)] if isinstance(real, int | float) else [float(r) for r in real]
+    for r in share:
+        if not 0.0 <= r <= 1.0:
+            raise InputError(f"real is a share in [0, 1], got {r:g}")
+    rest = [1.0 - r for r in share]
+    if anchor == "fresh":
+        return Blend(synthetic=rest, fresh=share)
+    return Blend(synthetic=rest, original=share, anchor=anchor)
+
+
+def accumulate() -> Blend:
+    """Every row ever made is kept and fitted (Gerstgrasser et al. 2024)."""
+    return Blend(keep_all=True)
+
+
+def accumulate_subsample() -> Blend:
+    """Every row is kept, and a random `samples` of them are fitted each generation (Kazdan et al. 2024)."""
+    return Blend(keep_all=True, budget=1.0)
+
+
+POLICIES = {
+    "accumulate": accumulate,
+    "accumulate_subsample": accumulate_subsample,
+    "blend": Blend,
+    "mix": mix,
+    "replace": replace,
+}

@@ -1,0 +1,61 @@
+"""One Gaussian with full covariance: the family in which theory is exact (oracles G1-G6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from outcross.core.contracts import Model, State
+from outcross.core.corpus import Corpus
+from outcross.core.errors import FitDegenerate, require
+from outcross.core.mixture import Mixture
+from outcross.core.rng import Stream
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianModel:
+    """A fitted Gaussian."""
+
+    law: Mixture
+
+    def sample(self, n: int, rng: Stream) -> np.ndarray:
+        """n independent rows (n, d)."""
+        return self.law.sample(n, rng)
+
+    def log_prob(self, items: np.ndarray) -> np.ndarray:
+        """Log density of each row, nats."""
+        return self.law.log_prob(items)
+
+    def state(self) -> State:
+        """Mean (d,) and covariance (d, d)."""
+        return {"mean": self.law.means[0], "covariance": self.law.covariances[0]}
+
+
+@dataclass(frozen=True)
+class Learner:
+    """estimator: divide the scatter by n - 1 (`unbiased`) or by n (`ml`, maximum likelihood): different collapses."""
+
+    estimator: Literal["ml", "unbiased"] = "ml"
+
+    def __post_init__(self) -> None:
+        require(self.estimator in ("ml", "unbiased"), f"estimator is ml or unbiased, got {self.estimator!r}")
+
+    def fit(self, pool: Corpus, rng: Stream, previous: Model | None = None) -> GaussianModel:
+        """Sample mean and covariance. Raises FitDegenerate unless the covariance is positive definite."""
+        n, d = pool.items.shape
+        if n <= d:
+            raise FitDegenerate(f"a Gaussian in {d} dimensions needs at least {d + 1} rows, got {n}")
+        mean = pool.items.mean(axis=0)
+        centred = pool.items - mean
+        covariance = centred.T @ centred / (n if self.estimator == "ml" else n - 1)
+        return self.load({"mean": mean, "covariance": covariance})
+
+    def load(self, state: State) -> GaussianModel:
+        """The model whose state this is. Raises FitDegenerate unless the covariance is positive definite."""
+        try:
+            np.linalg.cholesky(state["covariance"])
+        except np.linalg.LinAlgError:
+            raise FitDegenerate("the covariance is not positive definite") from None
+        return GaussianModel(Mixture(np.ones(1), state["mean"][None], state["covariance"][None]))

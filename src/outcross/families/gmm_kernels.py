@@ -1,0 +1,507 @@
+"""Compiled expectation-maximisation for Gaussian mixtures, and whole stretches of a chain in one call.
+
+Rows lie feature by feature, x of shape (d, n), in blocks of `BLOCK` rows. The algorithm is scikit-learn's
+(`GaussianMixture`, full covariance, and `KMeans` with one greedy k-means++ start), so that chains are comparable
+in law; the oracle tests hold it to that.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from outcross.core.compiled import (
+    BLOCK,
+    choose,
+    compiled,
+    dot,
+    exp_in_place,
+    product,
+    reassociating,
+    total,
+    uniforms_into,
+)
+from outcross.core.mixture import cholesky, sample_into
+
+OK, DEGENERATE = 0, 1
+_TINY = 10.0 * np.finfo(np.float64).eps
+_LOG_2PI = 1.8378770664093453
+
+
+@compiled
+def _invert_lower(c, out):
+    """Inverse of the lower triangular c into out."""
+    d = c.shape[0]
+    out[:] = 0.0
+    for a in range(d):
+        out[a, a] = 1.0 / c[a, a]
+        for b in range(a):
+            t = 0.0
+            for e in range(b, a):
+                t += c[a, e] * out[e, b]
+            out[a, b] = -t / c[a, a]
+
+
+@compiled
+def whiten(weights, covariances, inverse, offset):
+    """Per component: inverse Cholesky factor and log w - (d log 2 pi + log det)/2; False if any is degenerate."""
+    k, d = covariances.shape[0], covariances.shape[1]
+    factor = np.empty((d, d))
+    for c in range(k):
+        if not cholesky(covariances[c], factor):
+            return False
+        _invert_lower(factor, inverse[c])
+        offset[c] = np.log(weights[c]) - 0.5 * d * _LOG_2PI
+        for a in range(d):
+            offset[c] -= np.log(factor[a, a])
+    return True
+
+
+@compiled
+def log_joint(x, first, n, mean, inverse, offset, out, work):
+    """out[i] = log w_c + log N(x_i; mean, covariance) for rows first .. first + n - 1."""
+    d = x.shape[0]
+    if d == 2:  # one pass instead of five: the plane is the common case
+        row, other = x[0, first : first + n], x[1, first : first + n]
+        m0, m1, p00, p10, p11 = mean[0], mean[1], inverse[0, 0], inverse[1, 0], inverse[1, 1]
+        for i in range(n):
+            u, v = row[i] - m0, other[i] - m1
+            s, t = p00 * u, p10 * u + p11 * v
+            out[i] = offset - 0.5 * (s * s + t * t)
+        return
+    for i in range(n):
+        out[i] = offset
+    for a in range(d):
+        for i in range(n):
+            work[i] = 0.0
+        for b in range(a + 1):
+            p, m = inverse[a, b], mean[b]
+            row = x[b, first : first + n]
+            for i in range(n):
+                work[i] += p * (row[i] - m)
+        for i in range(n):
+            out[i] -= 0.5 * work[i] * work[i]
+
+
+@compiled
+def _split_two(r, peak, norm, work, n):
+    """`_share_out` for two components, where one exponential serves both."""
+    low, high = r[0], r[1]
+    for i in range(n):
+        peak[i] = max(low[i], high[i])
+        norm[i] = -abs(high[i] - low[i])
+    exp_in_place(norm, work, n)
+    for i in range(n):
+        share = 1.0 / (1.0 + norm[i])
+        rest = norm[i] * share
+        first = share if low[i] >= high[i] else rest
+        high[i] = rest if low[i] >= high[i] else share
+        low[i] = first
+        norm[i] += 1.0
+
+
+@compiled
+def _share_out(r, peak, norm, work, n):
+    """r (k, .) of log joints becomes responsibilities; peak and norm give log density = peak + log norm."""
+    k = r.shape[0]
+    peak[:n] = r[0, :n]
+    for c in range(1, k):
+        row = r[c]
+        for i in range(n):
+            peak[i] = max(peak[i], row[i])
+    norm[:n] = 0.0
+    for c in range(k):
+        row = r[c]
+        for i in range(n):
+            row[i] -= peak[i]
+        exp_in_place(row, work, n)
+        for i in range(n):
+            norm[i] += row[i]
+    for c in range(k):
+        row = r[c]
+        for i in range(n):
+            row[i] /= norm[i]
+
+
+@compiled
+def _responsibilities(r, peak, norm, work, n):
+    """r (k, .) of log joints becomes responsibilities; returns the sum of log densities over the n rows."""
+    if r.shape[0] == 2:
+        _split_two(r, peak, norm, work, n)
+    else:
+        _share_out(r, peak, norm, work, n)
+    loglik = total(peak, n)
+    for first in range(0, n, 64):  # norm lies in [1, k]: 64 factors cannot overflow, and one log serves them all
+        loglik += np.log(product(norm[first : first + 64], min(64, n - first)))
+    return loglik
+
+
+@reassociating
+def _add_plane_moments(row, other, n, r, mean, mass, s1, s2):
+    """`_add_moments` in two dimensions, in one pass."""
+    m0, m1 = mean[0], mean[1]
+    t = tx = ty = txx = txy = tyy = 0.0
+    for i in range(n):
+        u, v = row[i] - m0, other[i] - m1
+        w = r[i]
+        t += w
+        tx += w * u
+        ty += w * v
+        txx += w * u * u
+        txy += w * u * v
+        tyy += w * v * v
+    s1[0] += tx
+    s1[1] += ty
+    s2[0, 0] += txx
+    s2[1, 0] += txy
+    s2[1, 1] += tyy
+    return mass + t
+
+
+@compiled
+def _add_moments(x, first, n, r, mean, mass, s1, s2, shifted, weighted):
+    """Add sum r, sum r (x - mean) and sum r (x - mean)(x - mean)' of a block (lower triangle) to mass, s1, s2."""
+    d = x.shape[0]
+    if d == 2:
+        return _add_plane_moments(x[0, first : first + n], x[1, first : first + n], n, r, mean, mass, s1, s2)
+    for a in range(d):
+        row, centred, m = x[a, first : first + n], shifted[a], mean[a]
+        for i in range(n):
+            centred[i] = row[i] - m
+    for a in range(d):
+        centred = shifted[a]
+        for i in range(n):
+            weighted[i] = r[i] * centred[i]
+        s1[a] += total(weighted, n)
+        for b in range(a + 1):
+            s2[a, b] += dot(weighted, shifted[b], n)
+    return mass + total(r, n)
+
+
+@compiled
+def _update(n, mass, s1, s2, floor, weights, means, covariances):
+    """M-step from moments about the old means; the covariance floor is added to each diagonal."""
+    k, d = means.shape
+    whole = 0.0
+    for c in range(k):
+        m = mass[c] + _TINY
+        weights[c] = m / n
+        whole += weights[c]
+        for a in range(d):
+            s1[c, a] /= m
+        for a in range(d):
+            for b in range(a + 1):
+                v = s2[c, a, b] / m - s1[c, a] * s1[c, b] * (2.0 - mass[c] / m)
+                covariances[c, a, b] = v
+                covariances[c, b, a] = v
+            covariances[c, a, a] += floor
+        for a in range(d):
+            means[c, a] += s1[c, a]
+    for c in range(k):
+        weights[c] /= whole
+
+
+@compiled
+def em(x, weights, means, covariances, tolerance, iterations, floor):
+    """Expectation-maximisation in place from the given parameters: (status, iterations used, converged).
+
+    Stops when the mean log-likelihood changes by less than `tolerance` nats per row.
+    """
+    d, n = x.shape
+    k = weights.shape[0]
+    inverse, offset = np.empty((k, d, d)), np.empty(k)
+    r, shifted = np.empty((k, BLOCK)), np.empty((d, BLOCK))
+    peak, norm, work = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    mass, s1, s2 = np.empty(k), np.empty((k, d)), np.empty((k, d, d))
+    previous = -np.inf
+    for step in range(iterations):
+        if not whiten(weights, covariances, inverse, offset):
+            return DEGENERATE, step, False
+        mass[:] = 0.0
+        s1[:] = 0.0
+        s2[:] = 0.0
+        loglik = 0.0
+        for first in range(0, n, BLOCK):
+            m = min(BLOCK, n - first)
+            for c in range(k):
+                log_joint(x, first, m, means[c], inverse[c], offset[c], r[c], work)
+            loglik += _responsibilities(r, peak, norm, work, m)
+            for c in range(k):
+                mass[c] = _add_moments(x, first, m, r[c], means[c], mass[c], s1[c], s2[c], shifted, work)
+        _update(n, mass, s1, s2, floor, weights, means, covariances)
+        loglik /= n
+        if not np.isfinite(loglik):
+            return DEGENERATE, step + 1, False
+        if abs(loglik - previous) < tolerance:
+            return OK, step + 1, True
+        previous = loglik
+    return OK, iterations, False
+
+
+@compiled
+def _squared_distance(x, first, n, centre, out):
+    d = x.shape[0]
+    out[:n] = 0.0
+    for a in range(d):
+        row, m = x[a, first : first + n], centre[a]
+        for i in range(n):
+            out[i] += (row[i] - m) * (row[i] - m)
+
+
+@compiled
+def _distance_to(x, row, closest, out, blocks):
+    """out = min(closest, squared distance to row `row` of x), blocks = its sums by block; returns the whole sum."""
+    d, n = x.shape
+    centre = x[:, row].copy()
+    potential = 0.0
+    for first in range(0, n, BLOCK):
+        m = min(BLOCK, n - first)
+        piece, near = out[first : first + m], closest[first : first + m]
+        _squared_distance(x, first, m, centre, piece)
+        for i in range(m):
+            piece[i] = piece[i] if piece[i] < near[i] else near[i]
+        blocks[first // BLOCK] = total(piece, m)
+        potential += blocks[first // BLOCK]
+    return potential
+
+
+@compiled
+def _pick(target, closest, blocks):
+    """The row at which the running sum of closest passes target: whole blocks first, then rows."""
+    last = closest.shape[0] - 1
+    block = 0
+    while block < blocks.shape[0] - 1 and target >= blocks[block]:
+        target -= blocks[block]
+        block += 1
+    row = block * BLOCK
+    while row < last and target >= closest[row]:
+        target -= closest[row]
+        row += 1
+    return row
+
+
+@compiled
+def _seed_centres(x, centres, words):
+    """Greedy k-means++ (Arthur and Vassilvitskii 2007; 2 + floor(log k) candidates, as scikit-learn)."""
+    d, n = x.shape
+    k = centres.shape[0]
+    trials = 2 + int(np.log(k))
+    u = np.empty(1 + (k - 1) * trials)
+    uniforms_into(u, words)
+    closest, candidate, best = np.full(n, np.inf), np.empty(n), np.empty(n)
+    many = (n + BLOCK - 1) // BLOCK
+    blocks, candidate_blocks, best_blocks = np.empty(many), np.empty(many), np.empty(many)
+    row = min(np.int64(u[0] * n), n - 1)
+    centres[0] = x[:, row]
+    potential = _distance_to(x, row, closest, candidate, blocks)
+    closest, candidate = candidate, closest
+    for c in range(1, k):
+        winner, least = 0, np.inf
+        for t in range(trials):
+            row = _pick(u[1 + (c - 1) * trials + t] * potential, closest, blocks)
+            value = _distance_to(x, row, closest, candidate, candidate_blocks)
+            if value < least:
+                winner, least = row, value
+                best, candidate = candidate, best
+                best_blocks, candidate_blocks = candidate_blocks, best_blocks
+        centres[c] = x[:, winner]
+        closest, best, potential = best, closest, least
+        blocks, best_blocks = best_blocks, blocks
+
+
+@compiled
+def _nearest_two(x, first, n, centres, second):
+    """second[i] = 1 where row first + i lies nearer to centre 1 than to centre 0 (a hyperplane), else 0."""
+    d = x.shape[0]
+    edge = 0.0
+    for a in range(d):
+        edge += 0.5 * (centres[1, a] ** 2 - centres[0, a] ** 2)
+    second[:n] = -edge
+    for a in range(d):
+        row, normal = x[a, first : first + n], centres[1, a] - centres[0, a]
+        for i in range(n):
+            second[i] += row[i] * normal
+    for i in range(n):
+        second[i] = 1.0 if second[i] > 0.0 else 0.0
+
+
+@compiled
+def nearest(x, first, n, centres, label, least, distance):
+    """label[i] = index of the centre nearest to row first + i, as a float; least and distance are scratch."""
+    if centres.shape[0] == 2:
+        _nearest_two(x, first, n, centres, label)
+        return
+    _squared_distance(x, first, n, centres[0], least)
+    label[:n] = 0.0
+    for c in range(1, centres.shape[0]):
+        _squared_distance(x, first, n, centres[c], distance)
+        for i in range(n):
+            label[i] = np.float64(c) if distance[i] < least[i] else label[i]
+            least[i] = min(distance[i], least[i])
+
+
+@reassociating
+def _second_plane_sums(row, other, n, a, b, edge):
+    """Count and row sums of the rows beyond the line a x + b y = edge, in one pass."""
+    t = tx = ty = 0.0
+    for i in range(n):
+        u, v = row[i], other[i]
+        w = 1.0 if a * u + b * v > edge else 0.0
+        t += w
+        tx += w * u
+        ty += w * v
+    return t, tx, ty
+
+
+@compiled
+def _cluster_sums(x, centres, whole, sums, counts):
+    """Row sums and counts of the cluster around each centre; those of cluster 0 follow from the whole sum."""
+    d, n = x.shape
+    k = centres.shape[0]
+    sums[:] = 0.0
+    counts[:] = 0.0
+    if k == 2 and d == 2:
+        a, b = centres[1, 0] - centres[0, 0], centres[1, 1] - centres[0, 1]
+        edge = 0.5 * (a * (centres[1, 0] + centres[0, 0]) + b * (centres[1, 1] + centres[0, 1]))
+        counts[1], sums[1, 0], sums[1, 1] = _second_plane_sums(x[0], x[1], n, a, b, edge)
+    else:
+        label, member, work = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+        for first in range(0, n, BLOCK):
+            m = min(BLOCK, n - first)
+            nearest(x, first, m, centres, label, member, work)
+            for c in range(1, k):
+                for i in range(m):
+                    member[i] = 1.0 if label[i] == c else 0.0
+                counts[c] += total(member, m)
+                for a in range(d):
+                    sums[c, a] += dot(member, x[a, first : first + m], m)
+    counts[0] = n - np.sum(counts[1:])
+    sums[0] = whole
+    for c in range(1, k):
+        sums[0] -= sums[c]
+
+
+@compiled
+def _relocate_empty(x, centres, sums, counts):
+    """Give each empty cluster the row farthest from its centre, as scikit-learn does."""
+    d, n = x.shape
+    k = centres.shape[0]
+    label, least, work = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    taken = np.zeros(n)
+    for c in range(k):
+        if counts[c] > 0.0:
+            continue
+        far, old, reach = 0, 0, -1.0
+        for first in range(0, n, BLOCK):
+            m = min(BLOCK, n - first)
+            nearest(x, first, m, centres, label, least, work)
+            for i in range(m):
+                away = 0.0
+                for a in range(d):
+                    away += (x[a, first + i] - centres[np.int64(label[i]), a]) ** 2
+                if away > reach and taken[first + i] == 0.0:
+                    far, old, reach = first + i, np.int64(label[i]), away
+        taken[far] = 1.0
+        sums[c] = x[:, far]
+        sums[old] -= x[:, far]
+        counts[c] = 1.0
+        counts[old] -= 1.0
+
+
+@reassociating
+def _spread(row, mean, n):
+    s = 0.0
+    for i in range(n):
+        s += (row[i] - mean) * (row[i] - mean)
+    return s
+
+
+@compiled
+def k_means(x, k, words, centres):
+    """Lloyd's algorithm from one k-means++ start, into centres (k, d).
+
+    Stops as scikit-learn does: labels unchanged (seen as centres unchanged, the same thing without storing labels),
+    or centres moved by less than 1e-4 of the mean variance in total.
+    """
+    d = x.shape[0]
+    sums, counts, whole = np.empty((k, d)), np.empty(k), np.empty(d)
+    n = x.shape[1]
+    tolerance = 0.0
+    for a in range(d):
+        whole[a] = total(x[a], n)
+        tolerance += 1e-4 / d * _spread(x[a], whole[a] / n, n) / n
+    _seed_centres(x, centres, words)
+    for _ in range(300):
+        _cluster_sums(x, centres, whole, sums, counts)
+        if np.min(counts) == 0.0:
+            _relocate_empty(x, centres, sums, counts)
+        shift = 0.0
+        for c in range(k):
+            for a in range(d):
+                new = sums[c, a] / counts[c] if counts[c] > 0.0 else centres[c, a]
+                shift += (new - centres[c, a]) ** 2
+                centres[c, a] = new
+        if shift <= tolerance:
+            return
+
+
+@compiled
+def from_centres(x, centres, floor, weights, means, covariances):
+    """M-step with each row wholly in the component of its nearest centre."""
+    d, n = x.shape
+    k = weights.shape[0]
+    label, member = np.empty(BLOCK), np.empty(BLOCK)
+    shifted, work = np.empty((d, BLOCK)), np.empty(BLOCK)
+    mass, s1, s2 = np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d))
+    means[:] = centres
+    for first in range(0, n, BLOCK):
+        m = min(BLOCK, n - first)
+        nearest(x, first, m, centres, label, member, work)
+        for c in range(k):
+            for i in range(m):
+                member[i] = 1.0 if label[i] == c else 0.0
+            mass[c] = _add_moments(x, first, m, member, means[c], mass[c], s1[c], s2[c], shifted, work)
+    _update(n, mass, s1, s2, floor, weights, means, covariances)
+
+
+@compiled
+def fit(x, restart, words, tolerance, iterations, floor, weights, means, covariances):
+    """Fit the mixture to x (d, n) in place: from k-means if `restart`, else from the parameters given."""
+    if restart:
+        centres = np.empty(means.shape)
+        k_means(x, weights.shape[0], words, centres)
+        from_centres(x, centres, floor, weights, means, covariances)
+    return em(x, weights, means, covariances, tolerance, iterations, floor)
+
+
+@compiled
+def evolve(weights, means, covariances, synthetic, real, redrawn, original, restart, tolerance, iterations, floor,
+           sample_words, fit_words, anchor_words, first):
+    """Run len(synthetic) generations in place: (status, generations done, iterations of the last fit, converged).
+
+    synthetic, real: rows of each kind in the pools of generations first + 1, first + 2, ...; original (d, N) are the
+    real rows, redrawn anew or the same leading ones in every generation. The words of a stream differ between
+    generations in their third entry alone.
+    """
+    d = means.shape[1]
+    used, converged = 0, True
+    largest = np.max(synthetic + real)
+    room = np.empty(d * largest)
+    for step in range(synthetic.shape[0]):
+        s, n = synthetic[step], synthetic[step] + real[step]
+        x = room[: d * n].reshape(d, n)
+        sample_words[2] = np.uint64(first + step)
+        fit_words[2] = anchor_words[2] = np.uint64(first + step + 1)
+        if s > 0 and not sample_into(x, s, weights, means, covariances, sample_words):
+            return DEGENERATE, step, used, converged
+        if real[step] > 0:
+            if redrawn:
+                index = choose(original.shape[1], real[step], anchor_words)
+                for a in range(d):
+                    for i in range(real[step]):
+                        x[a, s + i] = original[a, index[i]]
+            else:
+                x[:, s:] = original[:, : real[step]]
+        status, used, converged = fit(x, restart, fit_words, tolerance, iterations, floor, weights, means, covariances)
+        if status != OK:
+            return status, step, used, converged
+    return OK, synthetic.shape[0], used, converged

@@ -1,0 +1,178 @@
+"""What a measure may look at: the held-out reference, the model (through its exact law or fresh draws), generation 0.
+
+Measuring reads; nothing here can reach a pool that is trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+from outcross.core.contracts import Model, Source
+from outcross.core.mixture import Mixture, Moments
+from outcross.core.rng import Purpose, Streams
+
+Array = NDArray[np.float64]
+REFERENCE_ROWS = 1 << 18  # rows of a known law, where its closed form is not enough
+DRAWS = 100_000  # fresh rows of a model whose law is not known
+LEVELS = np.array([0.01, 0.001])  # outer mass of each tail, of each side
+GRID = 129  # points of the marginal distribution functions
+
+
+def sample_moments(rows: Array) -> Moments:
+    """Mean and covariance (divisor n) of rows (n, d)."""
+    mean = rows.mean(axis=0)
+    centred = rows - mean
+    return Moments(mean, centred.T @ centred / len(rows))
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """The held-out real rows and what is read off them once: moments, tail thresholds, distribution functions."""
+
+    rows: Array  # (n, d)
+    law: Mixture | None
+
+    @classmethod
+    def of(cls, source: Source) -> Reference:
+        """The reference of a source."""
+        return cls(source.reference(REFERENCE_ROWS).items, getattr(source, "law", None))
+
+    @cached_property
+    def moments(self) -> Moments:
+        """Mean and covariance of the truth."""
+        return self.law.moments if self.law is not None else sample_moments(self.rows)
+
+    @cached_property
+    def sd(self) -> Array:
+        """Standard deviation of each column (d,)."""
+        return np.sqrt(np.diag(self.moments.covariance))
+
+    @cached_property
+    def flat(self) -> str | None:
+        """Why distances in standard deviations are undefined, or None."""
+        constant = np.flatnonzero(~(self.sd > 0))
+        if len(constant):
+            return f"column {constant[0]} of the reference is constant"
+        if np.linalg.matrix_rank(self.moments.covariance / np.outer(self.sd, self.sd)) < len(self.sd):
+            return "the reference covariance is singular"
+        return None
+
+    @cached_property
+    def whitener(self) -> Array:
+        """W with W covariance W' = I: Mahalanobis distance is |W (x - mean)|."""
+        return np.asarray(np.linalg.inv(np.linalg.cholesky(self.moments.covariance)))
+
+    @cached_property
+    def thresholds(self) -> Array:
+        """Per column the lower and upper quantiles at LEVELS, about the mean: (d, 2, levels), lower side first."""
+        sides = np.stack([LEVELS, 1.0 - LEVELS])  # (2, levels)
+        if self.law is None:
+            quantiles = np.quantile(self.rows, sides.ravel(), axis=0).T
+        else:
+            quantiles = np.stack([[self._quantile(a, p) for p in sides.ravel()] for a in range(len(self.sd))])
+        return quantiles.reshape(len(self.sd), *sides.shape) - self.moments.mean[:, None, None]
+
+    def _quantile(self, column: int, p: float) -> float:
+        law, mean, sd = self.law, self.moments.mean, self.sd
+        assert law is not None
+        points = np.tile(mean[:, None], (1, 1))
+
+        def excess(x: float) -> float:
+            points[column, 0] = x
+            return float(law.marginal_cdf(points)[column, 0]) - p
+
+        return float(brentq(excess, mean[column] - 40 * sd[column], mean[column] + 40 * sd[column], xtol=1e-12))
+
+    @cached_property
+    def tail(self) -> Array:
+        """Mass of the reference beyond `thresholds`, both sides: (d, levels)."""
+        return np.broadcast_to(2 * LEVELS, (len(self.sd), len(LEVELS)))
+
+    @cached_property
+    def radii(self) -> Array:
+        """Mahalanobis distances that the truth exceeds with probability LEVELS (levels,)."""
+        exact = None if self.law is None else self.law.mass_outside(self.moments.mean, self.whitener, np.ones(1))
+        if exact is None:
+            return np.asarray(np.quantile(self.distances(self.rows, self.moments.mean), 1.0 - LEVELS))
+        return np.array([brentq(self._radius_excess, 0.0, 100.0, args=(p,), xtol=1e-12) for p in LEVELS])
+
+    def _radius_excess(self, radius: float, p: float) -> float:
+        assert self.law is not None
+        mass = self.law.mass_outside(self.moments.mean, self.whitener, np.array([radius]))
+        assert mass is not None
+        return float(mass[0]) - p
+
+    def distances(self, rows: Array, centre: Array) -> Array:
+        """Mahalanobis distance of each row from a centre (n,)."""
+        return np.asarray(np.sqrt((((rows - centre) @ self.whitener.T) ** 2).sum(axis=1)))
+
+    def tail_error(self, mass: float) -> float:
+        """Relative standard error of a tail mass of the reference, from its finite rows; 0 for a known law."""
+        return 0.0 if self.law is not None else float(np.sqrt((1 - mass) / (mass * len(self.rows))))
+
+    @cached_property
+    def grid(self) -> Array:
+        """Points (d, GRID) over mean +- 6 standard deviations."""
+        return self.moments.mean[:, None] + np.linspace(-6.0, 6.0, GRID) * self.sd[:, None]
+
+    @cached_property
+    def cdf(self) -> Array:
+        """Marginal distribution functions of the truth on the grid (d, GRID)."""
+        return self.law.marginal_cdf(self.grid) if self.law is not None else empirical_cdf(self.rows, self.grid)
+
+
+def empirical_cdf(rows: Array, grid: Array) -> Array:
+    """Share of rows (n, d) at or below each grid point (d, q)."""
+    below = [np.searchsorted(np.sort(rows[:, a]), grid[a], side="right") for a in range(rows.shape[1])]
+    return np.array(below) / len(rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What the measures of one generation share: reference, generation 0, draws made at most once."""
+
+    reference: Reference
+    model: Model
+    first: Model
+    streams: Streams
+    generation: int
+
+    @cached_property
+    def law(self) -> Mixture | None:
+        """The exact law of the model, where it has one."""
+        return getattr(self.model, "law", None)
+
+    @cached_property
+    def draws(self) -> Array:
+        """DRAWS fresh rows of the model: never rows of a pool."""
+        return np.asarray(self.model.sample(DRAWS, self.streams.stream(self.generation, Purpose.MEASURE)))
+
+    @cached_property
+    def moments(self) -> Moments:
+        """Mean and covariance of the model."""
+        return self.law.moments if self.law is not None else sample_moments(self.draws)
+
+    @cached_property
+    def cdf(self) -> Array:
+        """Marginal distribution functions of the model on the reference's grid (d, GRID)."""
+        grid = self.reference.grid
+        return self.law.marginal_cdf(grid) if self.law is not None else empirical_cdf(self.draws, grid)
+
+    def rows(self, n: int) -> tuple[Array, Array]:
+        """Equally many rows of the model and of the reference, at most n, for measures on samples."""
+        m = min(n, len(self.reference.rows), DRAWS)
+        return self.draws[:m], self.reference.rows[:m]
+
+    def generator(self, shard: int) -> np.random.Generator:
+        """Chance for a measure; `shard` tells the measures of one generation apart."""
+        return self.streams.stream(self.generation, Purpose.MEASURE, shard).generator()
+
+
+Take = Callable[[Any, Context], Any]

@@ -1,0 +1,74 @@
+"""Distances between the model and the truth.
+
+Columns are scaled to true standard deviation 1 first, so a distance reads in standard deviations per column.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from outcross.core.contracts import Generation, Measure, Quantity, Reading, Readings
+from outcross.core.mixture import Moments
+from outcross.measures.context import Array, Context
+
+ROWS, PROJECTIONS = 1000, 64
+CHEAP = {
+    "w2_gaussian": Quantity("sd", "up", 0.0, "2-Wasserstein distance between Gaussian fits, root mean square a column"),
+    "w1_marginal": Quantity("sd", "up", 0.0, "1-Wasserstein distance between marginals, mean over columns"),
+}
+HEAVY = {
+    "sliced_w2": Quantity("sd", "up", 0.0, "sliced 2-Wasserstein distance, 64 directions, equal rows of both sides"),
+    "energy_distance": Quantity("sd", "up", 0.0, "energy distance (Szekely and Rizzo), square root, equal rows"),
+}
+
+
+def distance(generation: Generation, context: Context) -> Readings:
+    """Distances in closed form from moments and marginal distribution functions."""
+    reference = context.reference
+    if not (reference.sd > 0).all():
+        return {name: Reading(np.nan, why=reference.flat) for name in CHEAP}
+    step = reference.grid[:, 1] - reference.grid[:, 0]
+    gaps = np.abs(context.cdf - reference.cdf).sum(axis=1) * step / reference.sd
+    return {
+        "w2_gaussian": _w2_gaussian(_scaled(context.moments, reference.sd), _scaled(reference.moments, reference.sd)),
+        "w1_marginal": float(gaps.mean()),
+    }
+
+
+def _scaled(moments: Moments, sd: Array) -> Moments:
+    return Moments(moments.mean / sd, moments.covariance / np.outer(sd, sd))
+
+
+def _w2_gaussian(p: Moments, q: Moments) -> float:
+    """sqrt((|m_p - m_q|^2 + tr(P + Q - 2 (Q^1/2 P Q^1/2)^1/2)) / d) (Dowson and Landau 1982)."""
+    values, vectors = np.linalg.eigh(q.covariance)
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ p.covariance @ root), 0.0)).sum()
+    gap = p.mean - q.mean
+    squared = gap @ gap + np.trace(p.covariance) + np.trace(q.covariance) - 2.0 * cross
+    return float(np.sqrt(max(squared, 0.0) / len(gap)))
+
+
+def sampled(generation: Generation, context: Context) -> Readings:
+    """Distances between equally many rows of the model and of the reference."""
+    sd = context.reference.sd
+    if not (sd > 0).all():
+        return {name: Reading(np.nan, why=context.reference.flat) for name in HEAVY}
+    x, y = (rows / sd for rows in context.rows(ROWS))
+    if len(x) < 2:
+        return {name: Reading(np.nan, why=f"{len(x)} reference rows: at least 2 are needed") for name in HEAVY}
+    directions = context.generator(1).standard_normal((x.shape[1], PROJECTIONS))
+    directions /= np.linalg.norm(directions, axis=0)
+    gaps = np.sort(x @ directions, axis=0) - np.sort(y @ directions, axis=0)
+    within = cdist(x, x).mean() + cdist(y, y).mean()
+    return {
+        "sliced_w2": float(np.sqrt(np.mean(gaps**2))),
+        "energy_distance": float(np.sqrt(max(2.0 * cdist(x, y).mean() - within, 0.0))),
+    }
+
+
+MEASURES = (
+    Measure("distance", distance, CHEAP, False, "Shumailov et al. 2024, theorem 3.1; Dowson and Landau 1982"),
+    Measure("sampled_distance", sampled, HEAVY, True, "Bonneel et al. 2015; Szekely and Rizzo 2013"),
+)

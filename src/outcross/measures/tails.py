@@ -1,0 +1,90 @@
+"""Tails: mass beyond the truth's outer percentiles, the earliest sign of collapse (Shumailov et al. 2024).
+
+Tails are taken about the model's own mean: a mean that wanders would otherwise fake a heavy tail. Exact where the law
+of the model is known, else a share of 100,000 fresh draws with its binomial interval.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import norm
+
+from outcross.core.contracts import Generation, Measure, Quantity, Reading, Readings
+from outcross.measures.context import DRAWS, LEVELS, Array, Context
+
+_Z = float(norm.ppf(0.975))
+_LEAST = 10.0  # reference rows that a tail needs to be worth a ratio
+_NAMES = ("99", "999")
+
+QUANTITIES = {
+    "tail_99": Quantity("ratio", "down", 1.0, "mass beyond the true 1st and 99th percentiles, mean over columns"),
+    "tail_999": Quantity("ratio", "down", 1.0, "mass beyond the true 0.1st and 99.9th percentiles, mean over columns"),
+    "radius_99": Quantity("ratio", "down", 1.0, "mass beyond the true 99th percentile of Mahalanobis distance"),
+    "radius_999": Quantity("ratio", "down", 1.0, "mass beyond the true 99.9th percentile of Mahalanobis distance"),
+}
+
+
+def tails(generation: Generation, context: Context) -> Readings:
+    """Tail masses relative to the truth's."""
+    if context.reference.flat:
+        return {name: Reading(np.nan, why=context.reference.flat) for name in QUANTITIES}
+    sides, radial = side_masses(context), radius_masses(context)
+    readings: dict[str, Reading] = {}
+    for j, name in enumerate(_NAMES):
+        readings[f"tail_{name}"] = _ratio(context, float(sides[..., j].sum(axis=1).mean()), 2 * LEVELS[j],
+                                          context.law is not None)
+        readings[f"radius_{name}"] = _ratio(context, float(radial[j]), LEVELS[j], _radius_exact(context))
+    return readings
+
+
+def side_masses(context: Context) -> Array:
+    """Mass of the model beyond each threshold about its own mean: (d, 2, levels), lower side first."""
+    points = context.reference.thresholds + context.moments.mean[:, None, None]
+    d = len(points)
+    if context.law is not None:
+        below = context.law.marginal_cdf(points.reshape(d, -1)).reshape(points.shape)
+    else:
+        below = np.mean(context.draws[:, :, None, None] <= points[None], axis=0)
+    return np.stack([below[:, 0], 1.0 - below[:, 1]], axis=1)
+
+
+def radius_masses(context: Context) -> Array:
+    """Mass of the model beyond each true Mahalanobis radius about its own mean (levels,)."""
+    reference, mean = context.reference, context.moments.mean
+    if context.law is not None:
+        exact = context.law.mass_outside(mean, reference.whitener, reference.radii)
+        if exact is not None:
+            return exact
+    return np.asarray(np.mean(reference.distances(context.draws, mean)[:, None] > reference.radii, axis=0))
+
+
+def _radius_exact(context: Context) -> bool:
+    return context.law is not None and context.law.dimension <= 2
+
+
+def _ratio(context: Context, mass: float, nominal: float, exact: bool) -> Reading:
+    """mass / nominal with an interval for the draws' and the reference's own error, on the log scale."""
+    reference = context.reference
+    if reference.law is None and nominal * len(reference.rows) < _LEAST:
+        needed = int(np.ceil(_LEAST / nominal))
+        return Reading(np.nan, why=f"{len(reference.rows)} reference rows: this tail needs {needed:,}")
+    own = 0.0 if exact else 1.0 / (DRAWS * max(mass, 1.0 / DRAWS))
+    error = _Z * np.sqrt(own + reference.tail_error(nominal) ** 2)
+    ratio = mass / nominal
+    top = max(ratio, 3.0 / (DRAWS * nominal)) if not exact else ratio  # none in DRAWS: at most 3 in DRAWS, at 95 %
+    return Reading(ratio, ratio * float(np.exp(-error)), top * float(np.exp(error)))
+
+
+def tail_sides(generation: Generation, context: Context) -> Readings:
+    """Every direction on its own: an array (column, lower/upper, 1 %/0.1 %), relative to the truth."""
+    return {"tail_sides": side_masses(context) / LEVELS}
+
+
+MEASURES = (
+    Measure("tails", tails, QUANTITIES, False, "Shumailov et al. 2024"),
+    Measure(
+        "tail_sides", tail_sides,
+        {"tail_sides": Quantity("ratio", "down", 1.0, "tail mass by column, side and level")}, True,
+        "Shumailov et al. 2024",
+    ),
+)

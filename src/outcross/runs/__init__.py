@@ -1,0 +1,1 @@
+"""Runs: an experiment, its store on disk, and what drives it."""

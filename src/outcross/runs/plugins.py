@@ -1,0 +1,156 @@
+"""Discovery: what families, sources, policies and measures there are, and how a node of an experiment becomes one.
+
+A built-in's name is its file's name. Other packages add names through entry points (`outcross.families`, `.sources`,
+`.policies`, `.measures`), and any class can be named by dotted path, `package.module:Name`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from outcross.core.contracts import Measure
+from outcross.core.errors import InputError
+from outcross.core.policies import POLICIES
+from outcross.families.adapter import resolve
+
+GROUPS = ("families", "sources", "policies", "measures")
+_NOUN = {"families": "model family", "sources": "source", "policies": "policy", "measures": "measure"}
+_CLASS = {"families": "Learner", "sources": "Source"}
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint that lists what is known, the closest name first."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return (f"did you mean {close[0]!r}? " if close else "") + f"known: {', '.join(names)}"
+
+
+@cache
+def names(group: str) -> tuple[str, ...]:
+    """The known names of a group, built in and by entry point."""
+    outside = {e.name for e in entry_points(group=f"outcross.{group}")}
+    if group == "policies":
+        return tuple(sorted(outside | set(POLICIES)))
+    if group == "measures":
+        return tuple(sorted(outside | {m.name for m in _built_in_measures()}))
+    package = import_module(f"outcross.{group}")
+    files = (m.name for m in pkgutil.iter_modules(package.__path__))
+    return tuple(sorted(outside | {f for f in files if hasattr(_module(group, f), _CLASS[group])}))
+
+
+def _module(group: str, name: str) -> Any:
+    return import_module(f"outcross.{group}.{name}")
+
+
+@cache
+def _built_in_measures() -> tuple[Measure, ...]:
+    package = import_module("outcross.measures")
+    files = [m.name for m in pkgutil.iter_modules(package.__path__)]
+    return tuple(m for f in files for m in getattr(_module("measures", f), "MEASURES", ()))
+
+
+def measures(chosen: str | Iterable[str] = "default") -> tuple[Measure, ...]:
+    """Measures by name, in a fixed order; `default` is all. Raises InputError on an unknown name."""
+    known = {m.name: m for m in _built_in_measures()}
+    known |= {e.name: e.load() for e in entry_points(group="outcross.measures")}
+    wanted = known if isinstance(chosen, str) else list(chosen)
+    for name in wanted:
+        if name not in known:
+            raise InputError(f"measures: no measure {name!r}; {nearest(name, known)}")
+    return tuple(known[name] for name in sorted(wanted))
+
+
+@cache
+def factory(group: str, kind: str) -> Callable[..., Any]:
+    """The class or function behind a kind. Raises InputError, naming the nearest, if there is none."""
+    if ":" in kind:
+        return _foreign(group, kind)
+    for entry in entry_points(group=f"outcross.{group}"):
+        if entry.name == kind:
+            return entry.load()  # type: ignore[no-any-return]
+    if kind not in names(group):
+        raise InputError(f"no {_NOUN[group]} {kind!r}; {nearest(kind, names(group))}, or package.module:Name")
+    if group == "policies":
+        return POLICIES[kind]
+    return getattr(_module(group, kind), _CLASS[group])  # type: ignore[no-any-return]
+
+
+def _foreign(group: str, path: str) -> Callable[..., Any]:
+    """A class by dotted path; one with fit and sample but no `load` is adapted into a learner."""
+    found = resolve(path)
+    if group != "families" or hasattr(found, "load"):
+        return found  # type: ignore[no-any-return]
+    from outcross.families.adapter import Learner
+
+    def adapted(**options: Any) -> Learner:
+        return Learner(object=path, options=options)
+
+    return adapted
+
+
+@cache
+def parameters(group: str, kind: str) -> type[BaseModel] | None:
+    """The settings of a kind as a pydantic model, or None when it takes anything."""
+    make = factory(group, kind)
+    signature = inspect.signature(make)
+    if any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
+        return None
+    hints = get_type_hints(make.__init__ if inspect.isclass(make) else make, include_extras=True)
+    fields: dict[str, Any] = {
+        name: (hints.get(name, Any), ... if p.default is p.empty else p.default)
+        for name, p in signature.parameters.items()
+    }
+    return create_model(f"{group}_{kind.replace(':', '_').replace('.', '_')}", __config__=CONFIG, **fields)
+
+
+CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+
+
+def settle(group: str, node: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A node with every default filled in and every value checked. Raises InputError naming the key's path."""
+    rest = dict(node)
+    kind = rest.pop("kind", None)
+    if not isinstance(kind, str):
+        raise InputError(f"{where}.kind is missing; {nearest('', names(group))}")
+    try:
+        model = parameters(group, kind)
+    except InputError as e:
+        raise InputError(f"{where}.kind: {e}") from e
+    if model is None:
+        return {"kind": kind, **rest}
+    try:
+        checked = model(**rest)
+    except ValidationError as e:
+        raise InputError(explain(e, where, model)) from e
+    return {"kind": kind, **checked.model_dump(mode="json")}
+
+
+def make(group: str, node: Mapping[str, Any], where: str) -> Any:
+    """The object that a settled node describes. Raises InputError with the path of the node."""
+    rest = {k: v for k, v in node.items() if k != "kind"}
+    try:
+        return factory(group, node["kind"])(**rest)
+    except InputError as e:
+        raise InputError(f"{where}: {e}") from e
+
+
+def explain(error: ValidationError, where: str, model: type[BaseModel]) -> str:
+    """One line for the first problem of a validation: path, what was given, what is allowed."""
+    problem = error.errors()[0]
+    inner = [str(p) for p in problem["loc"] if not (isinstance(p, str) and "[" in p)]
+    path = ".".join(p for p in [where, *inner] if p)
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {path!r}; {nearest(inner[-1], model.model_fields)}"
+    if problem["type"] == "missing":
+        return f"{path} is missing"
+    given = problem["input"]
+    return f"{path}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {given!r}"

@@ -1,0 +1,431 @@
+"""The runner: what is still to do in a run, done over an engine, committed in groups, resumable at any moment."""
+
+from __future__ import annotations
+
+import json
+import platform
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from outcross.core.errors import InputError, OutcrossError, ResourceError
+from outcross.core.loop import Chain
+from outcross.runs import plugins, worker
+from outcross.runs.engines.local import RETRIES, Job, Outcome, available_cores, run_here, run_over
+from outcross.runs.spec import Cell, Experiment, build, digest
+from outcross.runs.store import Checkpoint, Key, Progress, Reader, Writer, write_atomically
+
+COMMIT_SECONDS = 1.0  # one transaction for all chains at most this often
+_MERGED = ("generations", "chains")  # a run that is extended never shrinks
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run, none of which changes a number. memory: bytes for all pools together, None for 80 % of what is there."""
+
+    workers: int = 0  # 0: as many as there are cores
+    threads: int = 1
+    memory: int | None = None
+    commit_seconds: float = COMMIT_SECONDS
+
+
+class Status(NamedTuple):
+    """How far a run is, for whoever watches."""
+
+    done: int  # generations acknowledged, over all chains
+    total: int
+    chains_done: int
+    chains: int
+    seconds: float
+    latest: Progress | None
+
+
+class Watcher(Protocol):
+    """Something that is told how a run goes (a progress display, a tracker)."""
+
+    def say(self, text: str) -> None:
+        """One line worth reading."""
+
+    def update(self, status: Status) -> None:
+        """New numbers, some times a second."""
+
+
+class Silent:
+    """A watcher that says nothing."""
+
+    def say(self, text: str) -> None:
+        """Ignore."""
+
+    def update(self, status: Status) -> None:
+        """Ignore."""
+
+
+class Interrupted(OutcrossError):
+    """A signal ended the run; everything acknowledged is in the store."""
+
+    def __init__(self, number: int, directory: Path) -> None:
+        super().__init__(f"interrupted; run the same command again to go on ({directory})")
+        self.exit_code = 128 + number
+
+
+@dataclass
+class Outlook:
+    """What a run would cost: rows of the estimate, and the totals."""
+
+    seconds: float
+    disk_bytes: int
+    memory_bytes: int
+    generations: int
+    notes: list[str] = field(default_factory=list)
+
+
+def directory_of(experiment: Experiment, root: Path) -> tuple[Path, str]:
+    """The run's directory under root, and its whole digest. Reads the sources."""
+    prints = [worker.source_of(cell)[0].fingerprint() for cell in experiment.settled]
+    whole = digest(experiment, prints)
+    return root / f"{experiment.name.replace('/', '-')}-{whole[:10]}", whole
+
+
+def run(experiment: Experiment, root: Path, options: Options | None = None, watcher: Watcher | None = None) -> Path:
+    """Run or resume or extend an experiment; returns its directory.
+
+    Raises InputError, Locked, CorruptStore, ResourceError, or Interrupted after a signal. Chains that fail or
+    degenerate are recorded and do not raise.
+    """
+    options, watcher = options or Options(), watcher or Silent()
+    directory, whole = directory_of(experiment, root)
+    chains = [_preflight(cell, experiment) for cell in experiment.settled]
+    _check_memory(chains, experiment, options)
+    store = Writer(directory, experiment.canonical(), whole)
+    try:
+        experiment = _merge(store, experiment)
+        _describe(store, experiment)
+        with _signals() as caught:
+            _Run(store, experiment, options, watcher, caught).go()
+    finally:
+        store.close()
+    return directory
+
+
+def _preflight(cell: Cell, experiment: Experiment) -> Chain:
+    """Chain 0 of a cell with its real rows drawn: everything that can be wrong with the input shows here."""
+    chain = build(cell, worker.source_of(cell)[0], experiment.seed, 0)
+    _ = chain.original
+    most = max(chain.policy.rows(t, chain.samples.at(t), 0).original for t in {1, max(1, experiment.generations)})
+    if most > len(chain.original):
+        raise InputError(f"arms.{cell.arm}: the policy asks for {most:,} original rows, generation 0 has "
+                         f"{len(chain.original):,}: lower the real share, or start with more samples")
+    return chain
+
+
+def pool_bytes(chain: Chain, generations: int) -> int:
+    """Bytes of the largest pool of a chain."""
+    pool = len(chain.original)
+    rows = [chain.samples.at(t) for t in (0, generations)]
+    if chain.policy.rows(1, 1, 1).previous > 1 or getattr(chain.policy, "keep_all", False):
+        pool += sum(chain.samples.at(t) for t in range(1, generations + 1))
+    return 8 * chain.original.dimension * max(pool, *rows)
+
+
+def _check_memory(chains: list[Chain], experiment: Experiment, options: Options) -> None:
+    limit = options.memory or int(0.8 * _physical_memory())
+    workers = options.workers or available_cores()
+    needed = 4 * workers * max(pool_bytes(c, experiment.generations) for c in chains)
+    if needed > limit:
+        raise ResourceError(f"pools would take about {needed / 2**30:.1f} GiB, the limit is {limit / 2**30:.1f} GiB: use "
+                            "fewer samples or generations, the policy accumulate_subsample, fewer --workers, or "
+                            "--memory")
+
+
+def _physical_memory() -> int:
+    import os
+
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _merge(store: Writer, experiment: Experiment) -> Experiment:
+    """The experiment as it stands after this command: generations and chains only grow."""
+    told = store.meta("experiment")
+    if told is None:
+        return experiment
+    past = Experiment.parse(json.loads(told), str(store.directory))
+    return experiment.model_copy(update={name: max(getattr(past, name), getattr(experiment, name)) for name in _MERGED})
+
+
+def _describe(store: Writer, experiment: Experiment) -> None:
+    """Write down what is run, where, and with what."""
+    text = json.dumps(experiment.canonical(), sort_keys=True)
+    if store.meta("experiment") != text:
+        cells = [c._asdict() for c in experiment.settled]
+        store.set_meta(experiment=text, cells=json.dumps(cells))
+        try:
+            write_atomically(store.directory / "experiment.yaml", experiment.yaml().encode())
+            write_atomically(store.directory / "environment.json", json.dumps(environment(), indent=1).encode())
+        except OSError as e:
+            raise ResourceError(f"{store.directory}: cannot be written ({e})") from e
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine: bits are promised within one machine class and one lock."""
+    import numpy as np
+
+    packages = ("outcross", "numpy", "scipy", "numba", "llvmlite", "scikit-learn", "pyarrow", "safetensors")
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "simd": sorted(np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])),  # type: ignore[union-attr]
+        "packages": {name: _version(name) for name in packages},
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect SIGINT, SIGTERM and SIGHUP; a second one acts at once."""
+    caught: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        if caught:
+            sys.exit(128 + number)
+        caught.append(number)
+
+    try:
+        before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    except ValueError:  # not the main thread: whoever called us handles signals
+        yield caught
+        return
+    try:
+        yield caught
+    finally:
+        for s, handler in before.items():
+            signal.signal(s, handler)
+
+
+class _Run:
+    """One run under way."""
+
+    def __init__(self, store: Writer, experiment: Experiment, options: Options, watcher: Watcher, caught: list[int]):
+        self.store, self.experiment, self.options, self.watcher, self.caught = (
+            store, experiment, options, watcher, caught)
+        self.records = experiment.records()
+        self.snapshots = set(experiment.snapshot_generations())
+        self.names = plugins.measures(experiment.measures)
+        self.news: dict[Key, list[Progress]] = {}
+        self.floor_news: list[tuple[worker.FloorTask, Any]] = []
+        self.failures: dict[Key, int] = {}
+        self.began = self.committed = time.monotonic()
+        self.past = store.chains()
+        self.taken = store.taken()
+        self.reached = {key: max(0, g) for key, (g, _, _) in self.past.items()}
+        self.over = 0
+
+    def go(self) -> None:
+        """Do everything that is still to do."""
+        self.queue: deque[Job] = deque(self._floor_jobs())
+        self.queue.extend(self._chain_jobs())
+        if not self.queue:
+            return
+        workers = min(self.options.workers or available_cores(), len(self.queue))
+        self.watcher.say(_line(self.experiment, workers))
+        self.over = sum(1 for s in self.past.values() if s[1] in ("done", "degenerate"))
+        outcomes = (run_here(self._pull, self.options.threads) if workers == 1
+                    else run_over(self._pull, workers, self.options.threads))
+        for outcome in outcomes:
+            self._receive(outcome)
+            if time.monotonic() - self.committed >= self.options.commit_seconds or self.caught:
+                self._commit()
+            if self.caught:
+                raise Interrupted(self.caught[0], self.store.directory)
+        self._commit()
+        self.store.compact()
+
+    def _pull(self) -> Job | None:
+        return self.queue.popleft() if self.queue and not self.caught else None
+
+    def _floor_jobs(self) -> Iterator[Job]:
+        """The replicates of the noise floor that are not in the store."""
+        there = {(cell, replicate) for cell, replicate, _, _ in self.store.floor()}
+        for number, cell in enumerate(self.experiment.settled):
+            for replicate in range(self.experiment.floor):
+                heavy = replicate < self.experiment.snapshots.chains
+                names = tuple(m.name for m in self.names if heavy or not m.heavy)
+                if (number, replicate) not in there:
+                    yield Job(worker.floor, worker.FloorTask(number, cell, self.experiment.seed, replicate, names))
+
+    def _chain_jobs(self) -> Iterator[Job]:
+        """One job for each chain that is not finished, or lacks a measure."""
+        for number, cell in enumerate(self.experiment.settled):
+            for chain in range(self.experiment.chains):
+                task = self._task((number, chain), cell)
+                if task is not None:
+                    yield Job(worker.advance, task)
+
+    def _task(self, key: Key, cell: Cell) -> worker.Task | None:
+        reached, status, reason = self.past.get(key, (-1, "running", None))
+        last = self.experiment.generations
+        until = max(reached, 0) if status == "degenerate" else last
+        wanted = {g: names for g in self.records if g <= until and (names := self._lacking(key, g))}
+        if status == "degenerate" and reached < 0:
+            return None
+        if reached >= until and not wanted:
+            return None
+        start = self._start(key, reached, min([reached, *wanted]))
+        kept = frozenset(g for g in self.records if self.experiment.kept(g))
+        return worker.Task(key, cell, self.experiment.seed, start, wanted, kept, until, reached)
+
+    def _lacking(self, key: Key, generation: int) -> tuple[str, ...]:
+        """Measures to take at a record: the heavy ones at snapshots of the first chains only."""
+        heavy = generation in self.snapshots and key[1] < self.experiment.snapshots.chains
+        there = self.taken.get(key, {}).get(generation, set())
+        return tuple(m.name for m in self.names if (heavy or not m.heavy) and m.name not in there)
+
+    def _start(self, key: Key, reached: int, first: int) -> Checkpoint | None:
+        """The latest state at or before the first generation that lacks anything."""
+        if reached < 0:
+            return None
+        able = [g for g in self.store.states(key) if g <= first]
+        at = max(able, default=None)
+        if at is None or (at not in (0, reached) and self._grows(key)):
+            return None
+        return self.store.checkpoint(key, at)
+
+    def _grows(self, key: Key) -> bool:
+        """Whether a chain needs its pool to go on, which is stored with the checkpoint alone."""
+        policy = self.experiment.settled[key[0]].policy
+        return bool(getattr(plugins.make("policies", policy, "policy"), "needs_pool", True))
+
+    def _receive(self, outcome: Outcome) -> None:
+        if isinstance(outcome.task, worker.FloorTask):
+            if outcome.error is not None:
+                raise _as_ours(outcome.error)
+            self.floor_news.append((outcome.task, outcome.result))
+            return
+        task: worker.Task = outcome.task
+        if outcome.error is not None:
+            self._failed(task, outcome.error)
+            return
+        result: worker.Slice = outcome.result
+        self.news.setdefault(task.key, []).append(result.news)
+        if result.at is not None:
+            self.reached[task.key] = max(self.reached.get(task.key, 0), result.at.generation)
+        if result.news.status == "running":
+            self.queue.appendleft(Job(worker.advance, self._rest(task, result)))
+        else:
+            self.over += 1
+        self._tell(result.news)
+
+    def _rest(self, task: worker.Task, result: worker.Slice) -> worker.Task:
+        """What is left of a task after a slice."""
+        wanted = {g: names for g, names in task.wanted.items() if g not in result.news.taken}
+        reached = task.acknowledged if result.at is None else max(task.acknowledged, result.at.generation)
+        return task._replace(start=result.at, wanted=wanted, acknowledged=reached)
+
+    def _failed(self, task: worker.Task, error: BaseException) -> None:
+        """Try again, then record the chain as failed; bad input ends the run."""
+        if isinstance(error, InputError | ResourceError):
+            raise error
+        self.failures[task.key] = self.failures.get(task.key, 0) + 1
+        if self.failures[task.key] < RETRIES:
+            self.queue.append(Job(worker.advance, task))
+            return
+        reason = f"{type(error).__name__}: {error}"
+        self.watcher.say(f"chain {task.key[1]} of {self.experiment.settled[task.key[0]].label} failed: {reason}")
+        self.over += 1
+        self.news.setdefault(task.key, []).append(Progress(task.key, "failed", reason, None, {}, {}, {}, {}))
+
+    def _tell(self, latest: Progress | None) -> None:
+        last, cells = self.experiment.generations, len(self.experiment.settled)
+        total = last * cells * self.experiment.chains
+        done = sum(self.reached.values())
+        self.watcher.update(Status(done, total, self.over, cells * self.experiment.chains,
+                                   time.monotonic() - self.began, latest))
+
+    def _commit(self) -> None:
+        for task, readings in self.floor_news:
+            self.store.commit_floor(task.cell_number, task.replicate, readings)
+        self.store.commit(_joined(parts) for parts in self.news.values())
+        self.floor_news, self.news = [], {}
+        self.committed = time.monotonic()
+
+
+def _as_ours(error: BaseException) -> BaseException:
+    return error if isinstance(error, OutcrossError) else OutcrossError(f"{type(error).__name__}: {error}")
+
+
+def _joined(parts: list[Progress]) -> Progress:
+    """Several slices of one chain as one piece of news; the last checkpoint stands."""
+    joined = parts[-1]
+    points = [p.checkpoint for p in parts if p.checkpoint is not None]
+    return joined._replace(
+        checkpoint=points[-1] if points else None,
+        **{name: {g: v for p in parts for g, v in getattr(p, name).items()}
+           for name in ("kept", "taken", "readings", "arrays")},
+    )
+
+
+def _line(experiment: Experiment, workers: int) -> str:
+    cells = len(experiment.settled)
+    arms = f"{cells} arms" if cells > 1 else "1 arm"
+    return (f"{experiment.name}: {arms} x {experiment.chains} chains x {experiment.generations:,} generations "
+            f"on {workers} worker{'s' if workers > 1 else ''}")
+
+
+def outlook(experiment: Experiment, root: Path, options: Options) -> Outlook:
+    """Time, disk and memory that a run would take, from a few generations of each cell really run."""
+    workers = options.workers or available_cores()
+    seconds, disk, memory, notes = 0.0, 65536.0, 0, []
+    per_row = 60.0  # bytes of a measured number in SQLite
+    for cell in experiment.settled:
+        chain = _preflight(cell, experiment)
+        per_generation, per_record, state = _probe(chain, cell, experiment)
+        records = len(experiment.records())
+        seconds += experiment.chains * (per_generation * experiment.generations + per_record * records)
+        kept = sum(experiment.kept(g) for g in experiment.records()) + 2
+        disk += experiment.chains * (kept * state + records * 24 * per_row)
+        if getattr(chain.policy, "needs_pool", True):
+            disk += experiment.chains * pool_bytes(chain, experiment.generations)
+        memory = max(memory, 4 * workers * pool_bytes(chain, experiment.generations))
+        notes.append(f"{cell.label}: {1 / max(per_generation, 1e-9):,.0f} generations a second on one core")
+    work = experiment.generations * experiment.chains * len(experiment.settled)
+    return Outlook(seconds / workers, int(disk), memory, work, notes)
+
+
+def _probe(chain: Chain, cell: Cell, experiment: Experiment) -> tuple[float, float, float]:
+    """Seconds a generation, seconds a record, bytes of a state."""
+    from outcross.measures.context import Context
+
+    at = chain.leap(chain.start(), min(2, experiment.generations))  # compiles what there is to compile
+    ahead = min(experiment.generations, at.t + 20)
+    began = time.perf_counter()
+    later = chain.leap(at, ahead)
+    per_generation = (time.perf_counter() - began) / max(1, ahead - at.t)
+    began = time.perf_counter()
+    context = Context(worker.source_of(cell)[1], later.model, later.model, chain.streams, later.t)
+    worker.take(tuple(m for m in plugins.measures(experiment.measures) if not m.heavy), later, context)
+    per_record = time.perf_counter() - began
+    return per_generation, per_record, float(sum(a.nbytes for a in later.model.state().values()))
+
+
+def open_run(directory: Path) -> tuple[Reader, Experiment]:
+    """A run on disk and its experiment."""
+    reader = Reader(directory)
+    told = reader.meta("experiment")
+    if told is None:
+        raise InputError(f"{directory}: nothing has been run here yet")
+    return reader, Experiment.parse(json.loads(told), str(directory))
+
+

@@ -1,0 +1,328 @@
+"""Experiment: one complete YAML file, checked, with overrides, and the digest that names its run."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from outcross.core.errors import InputError, require
+from outcross.core.loop import Chain
+from outcross.core.schedules import Samples
+from outcross.measures.phase import Margins
+from outcross.runs import plugins
+
+CHAIN_FORMAT = 1  # raised when the same experiment would give other numbers: old runs are then not extended
+OUTSIDE_DIGEST = {"name", "title", "about", "generations", "chains", "record", "snapshots", "measures", "keep", "floor",
+                  "margins"}
+PAPER = (0, 50, 100, 150, 200, 350, 2000)  # generations that the paper draws
+_LARGEST = 4 << 20  # bytes of an experiment file
+
+
+class Arm(BaseModel):
+    """A policy, and what else differs from the base."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    policy: dict[str, Any]
+    learner: dict[str, Any] | None = None
+    samples: Any = None
+
+
+class Snapshots(BaseModel):
+    """Where the heavy measures are taken: at which generations (the last is always one), on how many chains."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    at: tuple[int, ...] = PAPER
+    chains: int = Field(4, ge=0)
+
+
+class Keep(BaseModel):
+    """Keep the state of every k-th generation that is recorded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    every: int = Field(ge=1)
+
+
+class Cell(NamedTuple):
+    """One arm at one point of the sweep, everything settled."""
+
+    arm: str
+    axes: dict[str, Any]
+    source: dict[str, Any]
+    learner: dict[str, Any]
+    policy: dict[str, Any]
+    samples: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """The arm with its place in the sweep, for people."""
+        return self.arm + "".join(f" {key.split('.')[-1]}={_plain(value)}" for key, value in self.axes.items())
+
+
+class Experiment(BaseModel):
+    """Everything that a run is made of. `load` reads one by name or path."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field("experiment", pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,100}$")
+    title: str = ""
+    about: str = ""
+    source: dict[str, Any] = {"kind": "mixture"}
+    learner: dict[str, Any] = {"kind": "gmm"}
+    arms: dict[str, Arm] = Field({"replace": {"policy": {"kind": "replace"}}}, min_length=1, validate_default=True)
+    samples: Any = 1000
+    sweep: dict[str, list[Any]] = {}
+    generations: int = Field(100, ge=0, le=100_000_000)
+    chains: int = Field(16, ge=1, le=10_000_000)
+    seed: int = Field(0, ge=0, lt=2**63)
+    record: Literal["log", "all"] | tuple[int, ...] = "log"
+    snapshots: Snapshots = Snapshots()
+    measures: Literal["default"] | tuple[str, ...] = "default"
+    keep: Literal["all", "last"] | Keep = "last"
+    floor: int = Field(16, ge=0, le=10_000)
+    margins: dict[str, Any] = {}
+
+    @field_validator("record")
+    @classmethod
+    def _sorted_record(cls, value: Any) -> Any:
+        return value if isinstance(value, str) else tuple(sorted(set(value)))
+
+    @classmethod
+    def parse(cls, tree: Mapping[str, Any], origin: str = "experiment") -> Experiment:
+        """A checked experiment from plain data, defaults filled in. Raises InputError with the key's path."""
+        require(isinstance(tree, Mapping), f"{origin}: an experiment is a mapping of keys to values")
+        try:
+            draft = cls(**{str(k): v for k, v in tree.items()})
+        except ValidationError as e:
+            raise InputError(f"{origin}: {_explain(e)}") from e
+        try:
+            draft.settled  # noqa: B018  checks every node
+            plugins.measures(draft.measures)
+            Margins(**draft.margins)
+        except TypeError as e:
+            raise InputError(f"{origin}: margins: {e}") from e
+        except InputError as e:
+            raise InputError(f"{origin}: {e}") from e
+        return draft
+
+    @cached_property
+    def settled(self) -> tuple[Cell, ...]:
+        """Every cell: arms x sweep axes, with defaults filled in."""
+        return tuple(self._cells())
+
+    def _cells(self) -> Iterator[Cell]:
+        axes = dict(self.sweep)
+        if isinstance(self.samples, list):
+            axes = {"samples": self.samples, **axes}
+        for name, values in axes.items():
+            require(len(values) > 0, f"sweep.{name}: an axis needs at least one value")
+        for name, arm in self.arms.items():
+            for point in itertools.product(*axes.values()):
+                yield self._cell(name, arm, dict(zip(axes, point, strict=True)))
+
+    def _cell(self, name: str, arm: Arm, point: dict[str, Any]) -> Cell:
+        tree: dict[str, Any] = {
+            "source": dict(self.source),
+            "learner": _overlaid(self.learner, arm.learner),
+            "policy": dict(arm.policy),
+            "samples": self.samples if arm.samples is None else arm.samples,
+        }
+        for key, value in point.items():
+            require(key.split(".")[0] in tree, f"sweep.{key}: an axis starts with source, learner, policy or samples")
+            _set(tree, key.split("."), value, f"sweep.{key}")
+        where = f"arms.{name}"
+        cell = Cell(
+            name, point,
+            plugins.settle("sources", tree["source"], "source"),
+            plugins.settle("families", tree["learner"], f"{where}.learner" if arm.learner else "learner"),
+            plugins.settle("policies", tree["policy"], f"{where}.policy"),
+            _samples(tree["samples"]),
+        )
+        plugins.make("families", cell.learner, f"{where}.learner" if arm.learner else "learner")
+        plugins.make("policies", cell.policy, f"{where}.policy")
+        return cell
+
+    @property
+    def core(self) -> dict[str, Any]:
+        """What decides every number of a chain: settled cells and the seed."""
+        cells = [c._asdict() for c in self.settled]
+        return {"format": CHAIN_FORMAT, "seed": self.seed, "cells": cells}
+
+    def canonical(self) -> dict[str, Any]:
+        """Plain data that parses back to this experiment."""
+        return self.model_dump(mode="json")
+
+    def yaml(self) -> str:
+        """The experiment as a YAML file."""
+        return dump_yaml(self.canonical())
+
+    @property
+    def margin(self) -> Margins:
+        """The margins that decide the collapse phase."""
+        return Margins(**self.margins)
+
+    def records(self) -> list[int]:
+        """Generations at which the cheap measures are taken, snapshots included."""
+        last = self.generations
+        if self.record == "all":
+            return list(range(last + 1))
+        wanted = set(_logarithmic(last)) if self.record == "log" else {g for g in self.record if g <= last}
+        return sorted(wanted | set(self.snapshot_generations()) | {0, last})
+
+    def snapshot_generations(self) -> list[int]:
+        """Generations at which the heavy measures are taken."""
+        return sorted({g for g in self.snapshots.at if 0 <= g <= self.generations} | {self.generations})
+
+    def kept(self, generation: int) -> bool:
+        """Whether the state of a recorded generation is kept besides the last one."""
+        if isinstance(self.keep, Keep):
+            return generation % self.keep.every == 0
+        return self.keep == "all"
+
+
+def digest(experiment: Experiment, fingerprints: Sequence[str]) -> str:
+    """The digest that names a run: experiment core and the content of its data."""
+    content = json.dumps([experiment.core, list(fingerprints)], sort_keys=True, allow_nan=False)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def build(cell: Cell, source: Any, seed: int, number: int) -> Chain:
+    """The chain of a cell. `samples: auto` is settled here, by how many rows the source has."""
+    wanted = dict(cell.samples)
+    if wanted["start"] == "auto":
+        wanted["start"] = 1000 if source.rows is None else min(1000, source.rows)
+    learner = plugins.make("families", cell.learner, "learner")
+    policy = plugins.make("policies", cell.policy, f"arms.{cell.arm}.policy")
+    return Chain(learner, policy, source, Samples(**wanted), seed, number)
+
+
+def _logarithmic(last: int) -> list[int]:
+    """0 to 5, then 1, 1.5, 2, 3, 5, 7 times each power of ten: equally spaced on a log axis, near enough."""
+    steps = (1, 1.5, 2, 3, 5, 7)
+    found = {0, 1, 2, 3, 4, 5, last}
+    power = 1
+    while power <= last:
+        found |= {int(s * power) for s in steps if s * power <= last}
+        power *= 10
+    return sorted(g for g in found if g <= last)
+
+
+def _samples(given: Any) -> dict[str, Any]:
+    tree = dict(given) if isinstance(given, Mapping) else {"start": given}
+    start = tree.get("start")
+    if isinstance(start, float) and start.is_integer():
+        tree["start"] = start = int(start)
+    require(start == "auto" or (isinstance(start, int) and not isinstance(start, bool)),
+            f"samples is a number of rows, `auto`, a schedule or a list, got {given!r}")
+    unknown = set(tree) - {"start", "growth", "power"}
+    for key in unknown:
+        raise InputError(f"unknown key 'samples.{key}'; {plugins.nearest(key, ['start', 'growth', 'power'])}")
+    growth = tree.get("growth", "constant")
+    require(isinstance(growth, list | tuple) or growth in ("constant", "linear", "superlinear"),
+            f"samples.growth is constant, linear, superlinear or a list of factors, got {growth!r}")
+    checked = Samples(**{**tree, "start": 1 if start == "auto" else start})
+    return {"start": start, "growth": growth, "power": checked.power}
+
+
+def _plain(value: Any) -> str:
+    return str(value.get("start", value)) if isinstance(value, Mapping) else str(value)
+
+
+def _overlaid(base: Mapping[str, Any], over: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A node with another laid over it; another kind discards the keys of the old one."""
+    if not over:
+        return dict(base)
+    return dict(over) if over.get("kind", base.get("kind")) != base.get("kind") else {**base, **over}
+
+
+def _set(tree: dict[str, Any], path: list[str], value: Any, where: str) -> None:
+    """Set a dotted key in place; a new `kind` discards the node's other keys."""
+    for key in path[:-1]:
+        inner = tree.setdefault(key, {})
+        require(isinstance(inner, dict), f"{where}: {key!r} holds a value, not keys")
+        tree = inner
+    if path[-1] == "kind" and tree.get("kind") != value:
+        tree.clear()
+    tree[path[-1]] = value
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    model: type[BaseModel] = Experiment
+    if first["loc"] and first["loc"][0] in ("arms", "snapshots"):
+        model = Arm if first["loc"][0] == "arms" else Snapshots
+    return plugins.explain(error, "", model)
+
+
+def read_yaml(text: str, origin: str) -> Any:
+    """YAML 1.2 as plain data: no tags, no duplicate keys, no `${...}`. Raises InputError with the line."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    require(len(text) <= _LARGEST, f"{origin}: larger than {_LARGEST >> 20} MiB")
+    require("${" not in text, f"{origin}: ${{...}} is not expanded here: write the value itself")
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError as e:
+        mark = getattr(e, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise InputError(f"{origin}{line}: {getattr(e, 'problem', None) or str(e).splitlines()[0]}") from e
+    except (RecursionError, ValueError) as e:
+        raise InputError(f"{origin}: not readable as YAML: {type(e).__name__}") from e
+
+
+def dump_yaml(tree: Any) -> str:
+    """Plain data as YAML."""
+    import io
+
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None
+    yaml.width = 100
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    out = io.StringIO()
+    yaml.dump(tree, out)
+    return out.getvalue()
+
+
+def shipped() -> list[str]:
+    """Names of the experiments that come with the package."""
+    root = Path(str(files("outcross") / "experiments"))
+    return sorted(p.relative_to(root).with_suffix("").as_posix() for p in root.rglob("*.yaml"))
+
+
+def load(name: str, overrides: Iterable[str] = ()) -> Experiment:
+    """An experiment by shipped name or by path of a YAML file, with `key=value` overrides laid over it."""
+    path = Path(name)
+    if name in shipped():
+        path = Path(str(files("outcross") / "experiments")) / f"{name}.yaml"
+    elif not path.is_file():
+        hint = plugins.nearest(name, shipped())
+        raise InputError(f"no experiment {name!r}, neither shipped nor a file; {hint}")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (UnicodeDecodeError, OSError) as e:
+        raise InputError(f"{name}: cannot be read as UTF-8 text: {e}") from e
+    tree = read_yaml(text, name)
+    require(isinstance(tree, dict), f"{name}: an experiment is a mapping of keys to values")
+    return Experiment.parse(overridden(tree, overrides), name)
+
+
+def overridden(tree: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """The tree with each `a.b=value` set; values are read as YAML."""
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        require(bool(equals and key), f"an override reads key=value, got {text!r}")
+        path = key.strip().split(".")
+        if path[0] == "sweep" and len(path) > 2:  # an axis is itself a dotted key
+            path = ["sweep", ".".join(path[1:])]
+        _set(tree, path, read_yaml(value, f"override {key}"), f"override {key}")
+    return tree

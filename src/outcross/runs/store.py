@@ -1,0 +1,472 @@
+"""The store of one run: a directory with an SQLite file, blobs named by their SHA-256, and the experiment.
+
+Ordering, so that a kill or a power cut at any moment leaves a valid store: blobs first (temporary name, fsync, rename,
+fsync of the directory), then one transaction that names them. A generation is acknowledged when its transaction is.
+Rollback journal and synchronous=FULL; exactly one writer, which holds the lock; readers open read-only.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import socket
+import sqlite3
+import struct
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as unpack
+from safetensors.numpy import save as pack
+
+from outcross.core.contracts import Reading, State
+from outcross.core.corpus import Batch
+from outcross.core.errors import CorruptStore, InputError, Locked, ResourceError
+
+FORMAT = 1
+Key = tuple[int, int]  # cell, chain
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE chains (cell INTEGER, chain INTEGER, generation INTEGER NOT NULL, status TEXT NOT NULL, reason TEXT,
+  seal TEXT NOT NULL, PRIMARY KEY (cell, chain)) WITHOUT ROWID;
+CREATE TABLE metrics (cell INTEGER, chain INTEGER, generation INTEGER, measure TEXT, value REAL, low REAL, high REAL,
+  why TEXT, PRIMARY KEY (cell, chain, generation, measure)) WITHOUT ROWID;
+CREATE TABLE records (cell INTEGER, chain INTEGER, generation INTEGER, measure TEXT,
+  PRIMARY KEY (cell, chain, generation, measure)) WITHOUT ROWID;
+CREATE TABLE arrays (cell INTEGER, chain INTEGER, generation INTEGER, name TEXT, blob TEXT NOT NULL,
+  entry TEXT NOT NULL, PRIMARY KEY (cell, chain, generation, name)) WITHOUT ROWID;
+CREATE TABLE floor (cell INTEGER, replicate INTEGER, measure TEXT, value REAL, low REAL, high REAL, why TEXT,
+  PRIMARY KEY (cell, replicate, measure)) WITHOUT ROWID;
+CREATE TABLE blobs (digest TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE events (number INTEGER PRIMARY KEY, seconds REAL NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL);
+"""
+
+
+class Checkpoint(NamedTuple):
+    """Where a chain stands: its generation, model state, the pool if the policy needs it, and generation 0's state."""
+
+    generation: int
+    state: State
+    first: State
+    pool: tuple[Batch, ...] = ()
+
+
+class Row(NamedTuple):
+    """One measured number of one chain."""
+
+    cell: int
+    chain: int
+    generation: int
+    measure: str
+    value: float
+    low: float | None
+    high: float | None
+    why: str | None
+
+
+class Progress(NamedTuple):
+    """What is new about one chain, to be committed together."""
+
+    key: Key
+    status: str  # running, done, degenerate, failed
+    reason: str | None
+    checkpoint: Checkpoint | None
+    kept: Mapping[int, State]
+    taken: Mapping[int, tuple[str, ...]]  # names of the measures, even those that had nothing to say
+    readings: Mapping[int, Mapping[str, Reading]]
+    arrays: Mapping[int, Mapping[str, NDArray[Any]]]
+
+
+def io_error(error: OSError | sqlite3.Error, path: Path) -> ResourceError:
+    """The one line for a failed write."""
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "full" in str(error)
+    if full:
+        return ResourceError(f"{path}: no space left: free some and run the same command again, nothing is lost")
+    return ResourceError(f"{path}: cannot be written ({error}): make it writable, or choose another place with --out")
+
+
+@contextmanager
+def _guarded(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the file system raise into this package's errors."""
+    try:
+        yield
+    except sqlite3.OperationalError as e:
+        raise io_error(e, path) from e
+    except sqlite3.DatabaseError as e:
+        raise CorruptStore(f"{path / 'run.db'}: damaged ({e}): restore it from a copy, or remove the run with "
+                           "`outcross rm` and run again") from e
+    except OSError as e:
+        raise io_error(e, path) from e
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that it is whole or absent, and durable."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as f:
+            f.write(content)
+            f.flush()
+            os.fsync(f.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class Lock:
+    """The writer's lock on a run: the kernel's, so that a killed holder frees it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "LOCK"
+        with _guarded(directory):
+            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._handle, 200).decode(errors="replace").strip() or "another process"
+            os.close(self._handle)
+            raise Locked(f"{directory} is being written by {holder}: wait for it, or stop it") from None
+        os.ftruncate(self._handle, 0)
+        started = time.strftime("%Y-%m-%d %H:%M:%S")
+        os.pwrite(self._handle, f"process {os.getpid()} on {socket.gethostname()} since {started}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let go of the lock."""
+        os.close(self._handle)
+
+
+class Reader:
+    """A run opened for reading; also while another process writes it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        if not (directory / "run.db").is_file():
+            raise InputError(f"{directory} holds no run; `outcross ls` shows where there are some")
+        with _guarded(directory):
+            self.db = self._connect()
+            found = self.meta("format")
+        if found != str(FORMAT):
+            raise CorruptStore(f"{directory}: store format {found}, this version reads {FORMAT}: use the version that "
+                               "wrote it")
+
+    def _connect(self) -> sqlite3.Connection:
+        uri = f"{(self.directory / 'run.db').resolve().as_uri()}?mode=ro"
+        return sqlite3.connect(uri, uri=True, timeout=30.0)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.db.close()
+
+    def meta(self, key: str) -> str | None:
+        """One fact about the run."""
+        found = self.rows("SELECT value FROM meta WHERE key = ?", (key,))
+        return found[0][0] if found else None
+
+    def rows(self, query: str, values: Iterable[Any] = ()) -> list[Any]:
+        """All rows of a query."""
+        with _guarded(self.directory):
+            return self.db.execute(query, tuple(values)).fetchall()
+
+    def chains(self) -> dict[Key, tuple[int, str, str | None]]:
+        """Generation, status and reason of every chain begun."""
+        rows = self.rows("SELECT cell, chain, generation, status, reason FROM chains ORDER BY cell, chain")
+        return {(c, k): (g, s, r) for c, k, g, s, r in rows}
+
+    def metrics(self) -> list[Row]:
+        """Every measured number."""
+        return [_row(r) for r in self.rows(
+            "SELECT cell, chain, generation, measure, value, low, high, why FROM metrics "
+            "ORDER BY cell, chain, generation, measure")]
+
+    def floor(self) -> list[tuple[int, int, str, Reading]]:
+        """The noise floor: cell, replicate, measure, reading."""
+        rows = self.rows("SELECT cell, replicate, measure, value, low, high, why FROM floor "
+                         "ORDER BY cell, replicate, measure")
+        return [(c, r, m, Reading(_float(v), low, high, why)) for c, r, m, v, low, high, why in rows]
+
+    def taken(self) -> dict[Key, dict[int, set[str]]]:
+        """Names of the measures taken so far, by chain and generation."""
+        found: dict[Key, dict[int, set[str]]] = {}
+        for cell, chain, generation, measure in self.rows("SELECT cell, chain, generation, measure FROM records"):
+            found.setdefault((cell, chain), {}).setdefault(generation, set()).add(measure)
+        return found
+
+    def arrays(self, key: Key, generation: int, prefix: str) -> dict[str, NDArray[Any]]:
+        """Arrays of one generation whose name begins with prefix, by the rest of the name."""
+        rows = self.rows("SELECT name, blob, entry FROM arrays WHERE cell = ? AND chain = ? AND generation = ? "
+                         "AND substr(name, 1, ?) = ? ORDER BY name", (*key, generation, len(prefix), prefix))
+        return {name.removeprefix(prefix): self._from_pack(blob, entry) for name, blob, entry in rows}
+
+    def states(self, key: Key) -> list[int]:
+        """Generations of a chain from which it can go on: kept states and the checkpoint."""
+        return [g for (g,) in self.rows(
+            "SELECT DISTINCT generation FROM arrays WHERE cell = ? AND chain = ? AND "
+            "(substr(name, 1, 6) = 'state/' OR substr(name, 1, 11) = 'checkpoint/') ORDER BY generation", key)]
+
+    def checkpoint(self, key: Key, generation: int) -> Checkpoint:
+        """Where a chain stood at one of its `states`."""
+        state = self.arrays(key, generation, "checkpoint/") or self.arrays(key, generation, "state/")
+        first = self.arrays(key, 0, "state/")
+        if not state or not first:
+            raise CorruptStore(f"{self.directory}: the state of cell {key[0]}, chain {key[1]}, generation {generation} "
+                               f"is gone; {REMEDY}")
+        pool = self.arrays(key, generation, "pool/")
+        numbers = sorted({name.split("/")[0] for name in pool})
+        return Checkpoint(generation, state, first, tuple(Batch(pool[f"{i}/items"], pool[f"{i}/born"]) for i in numbers))
+
+    def blob(self, digest: str) -> Path:
+        """Where a blob lies."""
+        return self.directory / "blobs" / digest[:2] / digest
+
+    _open_pack: tuple[str, dict[str, NDArray[Any]]] = ("", {})
+
+    def _from_pack(self, digest: str, name: str) -> NDArray[Any]:
+        if self._open_pack[0] != digest:
+            self._open_pack = (digest, self._load(digest))
+        try:
+            return self._open_pack[1][name]
+        except KeyError:
+            raise CorruptStore(f"{self.blob(digest)}: holds no {name}") from None
+
+    def _load(self, digest: str) -> dict[str, NDArray[Any]]:
+        path = self.blob(digest)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            raise CorruptStore(f"{path}: missing; {REMEDY}") from None
+        except OSError as e:
+            raise ResourceError(f"{path}: cannot be read ({e})") from e
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise CorruptStore(f"{path}: its content does not match its name; {REMEDY}")
+        try:
+            return unpack(content)
+        except SafetensorError as e:
+            raise CorruptStore(f"{path}: not readable ({e}); {REMEDY}") from e
+
+    def content_digest(self) -> str:
+        """SHA-256 over every result and final state: equal for equal runs, however they were interrupted."""
+        h = hashlib.sha256()
+        for key, (generation, status, reason) in self.chains().items():
+            h.update(json.dumps([key, generation, status, reason]).encode())
+            h.update(seal(self.db, key).encode())
+            for name, array in sorted(self.arrays(key, generation, "checkpoint/").items()):
+                h.update(name.encode() + array.tobytes())
+        for floor in self.rows("SELECT * FROM floor ORDER BY cell, replicate, measure"):
+            h.update(repr(floor).encode())
+        return h.hexdigest()
+
+
+REMEDY = "restore it from a copy, or remove the run with `outcross rm` and run again"
+
+
+class Writer(Reader):
+    """A run opened for writing, under the lock."""
+
+    def __init__(self, directory: Path, experiment: Mapping[str, Any], digest: str) -> None:
+        self.directory = directory
+        with _guarded(directory):
+            directory.mkdir(parents=True, exist_ok=True)
+        self.lock = Lock(directory)
+        try:
+            if not (directory / "run.db").exists():
+                self._create(digest)
+            super().__init__(directory)
+            if self.meta("digest") != digest:
+                raise CorruptStore(f"{directory} belongs to another experiment: choose another --out")
+        except BaseException:
+            self.lock.release()
+            raise
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.directory / "run.db", timeout=30.0, isolation_level=None)
+        db.execute("PRAGMA journal_mode = DELETE")
+        db.execute("PRAGMA synchronous = FULL")
+        return db
+
+    def _create(self, digest: str) -> None:
+        """Make the database under another name first: it is whole or absent."""
+        temporary = self.directory / ".run.db.tmp"
+        with _guarded(self.directory):
+            temporary.unlink(missing_ok=True)
+            db = sqlite3.connect(temporary)
+            db.executescript(_SCHEMA)
+            db.executemany("INSERT INTO meta VALUES (?, ?)", [("format", str(FORMAT)), ("digest", digest)])
+            db.commit()
+            db.close()
+            os.replace(temporary, self.directory / "run.db")
+            _sync_folder(self.directory)
+
+    def close(self) -> None:
+        """Close the database and let go of the lock."""
+        super().close()
+        self.lock.release()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, durable when it ends."""
+        with _guarded(self.directory):
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.db.execute("COMMIT")
+            except BaseException:
+                if self.db.in_transaction:
+                    self.db.execute("ROLLBACK")
+                raise
+
+    def set_meta(self, **facts: str) -> None:
+        """Record facts about the run."""
+        with self.transaction():
+            self.db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", facts.items())
+
+    def event(self, kind: str, text: str) -> None:
+        """Append to the run's diary."""
+        with self.transaction():
+            self.db.execute("INSERT INTO events (seconds, kind, text) VALUES (?, ?, ?)", (time.time(), kind, text))
+
+    def commit(self, news: Iterable[Progress]) -> None:
+        """Acknowledge what several chains did: one blob with all their arrays, then one transaction."""
+        fresh = [(p, _entries(p)) for p in news]
+        if not fresh:
+            return
+        known = {entry: blob for p, _ in fresh for entry, blob in self.rows(
+            "SELECT entry, blob FROM arrays WHERE cell = ? AND chain = ? AND substr(name, 1, 5) = 'pool/'", p.key)}
+        with _guarded(self.directory):
+            digest = self._write_pack({e.entry: e.array for _, es in fresh for e in es if e.entry not in known})
+        with self.transaction():
+            self._name_blob(digest)
+            for p, entries in fresh:
+                self._record(p, [(*p.key, e.generation, e.name, known.get(e.entry, digest), e.entry) for e in entries])
+        self._drop_unnamed()
+
+    def commit_floor(self, cell: int, replicate: int, readings: Mapping[str, Reading]) -> None:
+        """Record one replicate of the noise floor."""
+        with self.transaction():
+            self.db.executemany("INSERT OR REPLACE INTO floor VALUES (?, ?, ?, ?, ?, ?, ?)", [
+                (cell, replicate, name, _null(r.value), r.low, r.high, r.why) for name, r in readings.items()])
+
+    def compact(self, most_bytes: int = 1 << 28) -> None:
+        """Gather all arrays into one blob, so that a finished run holds the same files however it came about."""
+        if sum(b for (b,) in self.rows("SELECT bytes FROM blobs")) > most_bytes:
+            return
+        entries = self.rows("SELECT DISTINCT entry, blob FROM arrays ORDER BY blob")
+        named = {entry: self._from_pack(blob, entry) for entry, blob in entries}
+        with _guarded(self.directory):
+            digest = self._write_pack(named)
+        with self.transaction():
+            self._name_blob(digest)
+            self.db.execute("UPDATE arrays SET blob = ?", (digest,))
+        self._drop_unnamed()
+
+    def _name_blob(self, digest: str | None) -> None:
+        if digest is not None:
+            size = self.blob(digest).stat().st_size
+            self.db.execute("INSERT OR IGNORE INTO blobs VALUES (?, ?)", (digest, size))
+
+    def _write_pack(self, arrays: Mapping[str, NDArray[Any]]) -> str | None:
+        if not arrays:
+            return None
+        content = pack({name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)})
+        digest = hashlib.sha256(content).hexdigest()
+        path = self.blob(digest)
+        if not path.exists():
+            for folder in (path.parent.parent, path.parent):
+                if not folder.exists():
+                    folder.mkdir()
+                    _sync_folder(folder.parent)
+            write_atomically(path, content)
+        return digest
+
+    def _record(self, p: Progress, entries: list[tuple[Any, ...]]) -> None:
+        past = self.db.execute("SELECT generation FROM chains WHERE cell = ? AND chain = ?", p.key).fetchone()
+        generation = past[0] if past else -1
+        if p.checkpoint is not None:
+            generation = p.checkpoint.generation
+            self.db.execute("DELETE FROM arrays WHERE cell = ? AND chain = ? AND "
+                            "(substr(name, 1, 11) = 'checkpoint/' OR substr(name, 1, 5) = 'pool/')", p.key)
+        self.db.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)", [
+            (*p.key, g, name) for g, names in p.taken.items() for name in names])
+        self.db.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [
+            (*p.key, g, name, _null(r.value), r.low, r.high, r.why)
+            for g, readings in p.readings.items() for name, r in readings.items()])
+        self.db.executemany("INSERT OR REPLACE INTO arrays VALUES (?, ?, ?, ?, ?, ?)", entries)
+        self.db.execute("INSERT OR REPLACE INTO chains VALUES (?, ?, ?, ?, ?, ?)",
+                        (*p.key, generation, p.status, p.reason, seal(self.db, p.key)))
+
+    def _drop_unnamed(self) -> None:
+        """Remove blobs that no row names any more."""
+        unnamed = self.rows("SELECT digest FROM blobs WHERE digest NOT IN (SELECT blob FROM arrays)")
+        if not unnamed:
+            return
+        with self.transaction():
+            self.db.executemany("DELETE FROM blobs WHERE digest = ?", unnamed)
+        for (digest,) in unnamed:
+            self.blob(digest).unlink(missing_ok=True)
+
+
+class _Entry(NamedTuple):
+    generation: int
+    name: str
+    entry: str  # its name inside a blob
+    array: NDArray[Any]
+
+
+def _entries(p: Progress) -> list[_Entry]:
+    """Every array of a progress: kept states, measured arrays, the checkpoint and its pool, batch by batch."""
+    own = f"{p.key[0]}/{p.key[1]}"
+    found = [_Entry(g, f"state/{k}", f"{own}/{g}/{k}", a) for g, state in p.kept.items() for k, a in state.items()]
+    found += [_Entry(g, f"measure/{k}", f"{own}/{g}/measure/{k}", a) for g, named in p.arrays.items()
+              for k, a in named.items()]
+    if p.checkpoint is not None:
+        g = p.checkpoint.generation
+        found += [_Entry(g, f"checkpoint/{k}", f"{own}/{g}/{k}", a) for k, a in p.checkpoint.state.items()]
+        found += [_Entry(0, f"state/{k}", f"{own}/0/{k}", a) for k, a in p.checkpoint.first.items()]
+        for i, batch in enumerate(p.checkpoint.pool):
+            found.append(_Entry(g, f"pool/{i:06d}/items", f"{own}/pool/{batch.digest}/items", batch.items))
+            found.append(_Entry(g, f"pool/{i:06d}/born", f"{own}/pool/{batch.digest}/born", batch.born))
+    return found
+
+
+def seal(db: sqlite3.Connection, key: Key) -> str:
+    """SHA-256 over every number and every array name of a chain: a row lost or changed shows."""
+    h = hashlib.sha256()
+    for row in db.execute("SELECT generation, measure, value, low, high, why FROM metrics "
+                          "WHERE cell = ? AND chain = ? ORDER BY generation, measure", key):
+        numbers = struct.pack(">q3d", row[0], *(float("nan") if v is None else v for v in row[2:5]))
+        h.update(numbers + f"{row[1]}|{row[5]}\n".encode())
+    for query in ("SELECT generation, measure FROM records WHERE cell = ? AND chain = ? ORDER BY generation, measure",
+                  "SELECT generation, name, entry FROM arrays WHERE cell = ? AND chain = ? ORDER BY generation, name"):
+        for row in db.execute(query, key):
+            h.update(repr(row).encode())
+    return h.hexdigest()
+
+
+def _null(value: float) -> float | None:
+    """SQLite has no NaN: NULL, with the reason beside it."""
+    return None if not np.isfinite(value) else float(value)
+
+
+def _float(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _row(raw: tuple[Any, ...]) -> Row:
+    return Row(*raw[:4], _float(raw[4]), *raw[5:])

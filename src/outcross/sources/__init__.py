@@ -1,0 +1,1 @@
+"""Real data: known laws, embedded tables, users' files. A source's name is its file's name."""

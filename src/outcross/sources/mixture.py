@@ -1,0 +1,72 @@
+"""A Gaussian mixture as the known truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from outcross.core.corpus import Corpus
+from outcross.core.errors import require
+from outcross.core.mixture import Mixture, cholesky
+from outcross.core.rng import FIXED, Purpose, Stream
+
+Matrix = Sequence[Sequence[float]]
+
+
+class Source:
+    """means: one list a component. covariances: `identity`, a variance for all, or one matrix a component.
+
+    weights: of the components, equal by default. No draw ever repeats a row, and any number can be drawn.
+    """
+
+    rows: int | None = None
+
+    def __init__(
+        self,
+        means: Sequence[Sequence[float]] = ((-2.0, 0.0), (2.0, 0.0)),
+        covariances: Literal["identity"] | float | Sequence[Matrix] = "identity",
+        weights: Sequence[float] | None = None,
+    ) -> None:
+        lengths = {len(m) for m in means}
+        require(len(lengths) == 1 and 0 not in lengths, "means are one list of numbers a component, all of one length")
+        centre = np.array(means, dtype=np.float64)
+        k, d = centre.shape
+        share = np.array(weights if weights is not None else np.ones(k) / k, dtype=np.float64)
+        require(len(share) == k, f"weights: {len(share)} given for {k} components")
+        require(bool((share > 0).all()) and abs(share.sum() - 1) < 1e-9, "weights are positive and sum to 1")
+        self.law = Mixture(share, centre, _covariances(covariances, k, d))
+        self.columns = tuple("xyz"[:d]) if d <= 3 else tuple(f"x{j}" for j in range(d))
+
+    def draw(self, n: int, rng: Stream) -> Corpus:
+        """n independent rows."""
+        return Corpus.of(self.law.sample(n, rng))
+
+    def validation(self, n: int) -> Corpus:
+        """n rows of a stream that no draw uses."""
+        return self.draw(n, FIXED.stream(0, Purpose.VALIDATION))
+
+    def reference(self, n: int) -> Corpus:
+        """n rows of a stream that no draw uses."""
+        return self.draw(n, FIXED.stream(0, Purpose.REFERENCE))
+
+    def fingerprint(self) -> str:
+        """Nothing but the settings decides what is drawn."""
+        return ""
+
+
+def _covariances(given: Literal["identity"] | float | Sequence[Matrix], k: int, d: int) -> np.ndarray:
+    if isinstance(given, str):
+        require(given == "identity", f"covariances are `identity`, a variance, or a matrix a component, got {given!r}")
+        return np.broadcast_to(np.eye(d), (k, d, d)).copy()
+    if isinstance(given, int | float):
+        require(given > 0, f"a variance is positive, got {given:g}")
+        return np.broadcast_to(given * np.eye(d), (k, d, d)).copy()
+    require(len(given) == k and all(len(m) == d and all(len(r) == d for r in m) for m in given),
+            f"covariances: one {d} x {d} matrix for each of the {k} components")
+    matrices = np.array(given, dtype=np.float64)
+    for j, m in enumerate(matrices):
+        require(bool(np.array_equal(m, m.T)) and cholesky(m, np.empty((d, d))),
+                f"covariances: matrix {j} is not symmetric and positive definite")
+    return matrices
