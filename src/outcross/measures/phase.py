@@ -21,18 +21,20 @@ from outcross.core.contracts import Reading
 from outcross.core.errors import require
 
 Phase = Literal["none", "early", "late", "inconclusive"]
-TAIL, VARIANCE, DISTANCE = "radius_99", "generalised_variance_ratio", "w2_gaussian"
+TAIL, VARIANCE, DISTANCE = "tail_99", "generalised_variance_ratio", "w2_gaussian"
 
 
 @dataclass(frozen=True)
 class Margins:
-    """tail, variance: the ratio below which a loss counts. distance: in standard deviations. persistence: how many
-    records in a row must agree before a chain raises an alarm."""
+    """tail, variance: the ratio below which a loss counts. distance: in standard deviations.
 
-    tail: float = 0.5
+    persistence: how many records in a row must agree before a chain raises an alarm.
+    """
+
+    tail: float = 0.45
     variance: float = 0.5
     distance: float = 0.5
-    persistence: int = 2
+    persistence: int = 3
 
     def __post_init__(self) -> None:
         for name in ("tail", "variance"):

@@ -7,18 +7,19 @@ of the model is known, else a share of 100,000 fresh draws with its binomial int
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from outcross.core.contracts import Generation, Measure, Quantity, Reading, Readings
 from outcross.measures.context import DRAWS, LEVELS, Array, Context
 
-_Z = float(norm.ppf(0.975))
+_Z = float(ndtri(0.975))
 _LEAST = 10.0  # reference rows that a tail needs to be worth a ratio
 _NAMES = ("99", "999")
 
 QUANTITIES = {
     "tail_99": Quantity("ratio", "down", 1.0, "mass beyond the true 1st and 99th percentiles, mean over columns"),
     "tail_999": Quantity("ratio", "down", 1.0, "mass beyond the true 0.1st and 99.9th percentiles, mean over columns"),
+    "tail_worst_99": Quantity("ratio", "down", 1.0, "the same for the column that lost most: the earliest sign"),
     "radius_99": Quantity("ratio", "down", 1.0, "mass beyond the true 99th percentile of Mahalanobis distance"),
     "radius_999": Quantity("ratio", "down", 1.0, "mass beyond the true 99.9th percentile of Mahalanobis distance"),
 }
@@ -29,10 +30,11 @@ def tails(generation: Generation, context: Context) -> Readings:
     if context.reference.flat:
         return {name: Reading(np.nan, why=context.reference.flat) for name in QUANTITIES}
     sides, radial = side_masses(context), radius_masses(context)
-    readings: dict[str, Reading] = {}
+    exact = context.law is not None
+    columns = sides.sum(axis=1)  # (d, levels)
+    readings = {"tail_worst_99": _ratio(context, float(columns[:, 0].min()), 2 * LEVELS[0], exact)}
     for j, name in enumerate(_NAMES):
-        readings[f"tail_{name}"] = _ratio(context, float(sides[..., j].sum(axis=1).mean()), 2 * LEVELS[j],
-                                          context.law is not None)
+        readings[f"tail_{name}"] = _ratio(context, float(columns[:, j].mean()), 2 * LEVELS[j], exact)
         readings[f"radius_{name}"] = _ratio(context, float(radial[j]), LEVELS[j], _radius_exact(context))
     return readings
 

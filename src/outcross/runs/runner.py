@@ -237,8 +237,13 @@ class _Run:
         """Do everything that is still to do."""
         self.queue: deque[Job] = deque(self._floor_jobs())
         self.queue.extend(self._chain_jobs())
-        if not self.queue:
-            return
+        if self.queue:
+            self._work()
+        if self.store.meta("finished") != self.store.meta("experiment"):
+            self.store.compact()
+            self.store.set_meta(finished=self.store.meta("experiment") or "")
+
+    def _work(self) -> None:
         workers = min(self.options.workers or available_cores(), len(self.queue))
         self.watcher.say(_line(self.experiment, workers))
         self.over = sum(1 for s in self.past.values() if s[1] in ("done", "degenerate"))
@@ -251,7 +256,6 @@ class _Run:
             if self.caught:
                 raise Interrupted(self.caught[0], self.store.directory)
         self._commit()
-        self.store.compact()
 
     def _pull(self) -> Job | None:
         return self.queue.popleft() if self.queue and not self.caught else None

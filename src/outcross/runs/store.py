@@ -202,6 +202,11 @@ class Reader:
                          "ORDER BY cell, replicate, measure")
         return [(c, r, m, Reading(_float(v), low, high, why)) for c, r, m, v, low, high, why in rows]
 
+    def floor_seal(self) -> str:
+        """SHA-256 over the noise floor."""
+        rows = self.rows("SELECT * FROM floor ORDER BY cell, replicate, measure")
+        return hashlib.sha256(repr(rows).encode()).hexdigest()
+
     def taken(self) -> dict[Key, dict[int, set[str]]]:
         """Names of the measures taken so far, by chain and generation."""
         found: dict[Key, dict[int, set[str]]] = {}
@@ -269,8 +274,7 @@ class Reader:
             h.update(seal(self.db, key).encode())
             for name, array in sorted(self.arrays(key, generation, "checkpoint/").items()):
                 h.update(name.encode() + array.tobytes())
-        for floor in self.rows("SELECT * FROM floor ORDER BY cell, replicate, measure"):
-            h.update(repr(floor).encode())
+        h.update(self.floor_seal().encode())
         return h.hexdigest()
 
 
@@ -362,6 +366,7 @@ class Writer(Reader):
         with self.transaction():
             self.db.executemany("INSERT OR REPLACE INTO floor VALUES (?, ?, ?, ?, ?, ?, ?)", [
                 (cell, replicate, name, _null(r.value), r.low, r.high, r.why) for name, r in readings.items()])
+            self.db.execute("INSERT OR REPLACE INTO meta VALUES ('floor_seal', ?)", (self.floor_seal(),))
 
     def compact(self, most_bytes: int = 1 << 28) -> None:
         """Gather all arrays into one blob, so that a finished run holds the same files however it came about."""

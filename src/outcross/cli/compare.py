@@ -1,0 +1,45 @@
+"""outcross compare: paired differences between policies, or between runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from outcross.cli.options import RUNS, Debug, Json, Out, Run, print_json
+
+
+def command(
+    run: Run,
+    other: Annotated[str | None, typer.Argument(help="A second run, compared cell by cell; without one, every arm is "
+                                                "compared with the first.", show_default=False)] = None,
+    generation: Annotated[int | None, typer.Option("--generation", "-g", help="A recorded generation; the last by "
+                                                   "default.", show_default=False)] = None,
+    measure: Annotated[list[str] | None, typer.Option("--measure", "-m", help="Measures to compare; the chief ones by "
+                                                      "default.", show_default=False)] = None,
+    out: Out = RUNS,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Compare policies on the same seeds: median paired difference with its 95 % interval."""
+    from outcross.report.compare import compare
+    from outcross.report.frames import Frame
+    from outcross.runs.upkeep import find
+
+    first = Frame(find(run, out))
+    found = compare(first, Frame(find(other, out)) if other else None, generation, measure)
+    if json:
+        print_json([d.json() for d in found])
+        return
+    from rich.markup import escape
+    from rich.table import Table
+
+    from outcross.cli.progress import console
+    from outcross.cli.show import number, span
+
+    table = Table("against", "is", "measure", "difference", "95 % interval", "unit", "pairs", "", box=None,
+                  pad_edge=False, title=f"generation {found[0].generation:,}" if found else None, title_justify="left")
+    for d in found:
+        table.add_row(escape(d.baseline), escape(d.arm), d.measure, number(d.difference.value),
+                      span(d.difference.low, d.difference.high), d.unit, str(d.pairs), d.says)
+    console(stderr=False).print(table)

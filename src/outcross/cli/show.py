@@ -1,0 +1,57 @@
+"""outcross show: the verdicts and final numbers of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from outcross.cli.options import RUNS, Debug, Json, Out, Run, print_json
+
+if TYPE_CHECKING:
+    from outcross.api import Result
+
+
+def command(run: Run, out: Out = RUNS, json: Json = False, debug: Debug = False) -> None:
+    """Show verdicts, final numbers with their intervals, and what went wrong."""
+    from outcross.api import load
+
+    result = load(run, out)
+    if json:
+        print_json(result.json())
+        return
+    print(result)
+    _numbers(result)
+    ended = [(key, status, reason) for key, (_, status, reason) in result.frame.chains.items()
+             if status in ("degenerate", "failed")]
+    for (cell, chain), status, reason in ended[:10]:
+        print(f"{result.frame.cells[cell].label}, chain {chain}: {status}: {reason}")
+    if len(ended) > 10:
+        print(f"... and {len(ended) - 10} more")
+
+
+def _numbers(result: Result) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from outcross.cli.progress import console
+
+    frame = result.frame
+    for v in result.verdicts:
+        table = Table("measure", "median", "95 % interval", "real against real", "unit", box=None, pad_edge=False,
+                      title=escape(f"{frame.cells[v.cell].label}, generation {v.generation:,}, {v.chains} chains"),
+                      title_justify="left")
+        for s in frame.summaries:
+            if s.cell == v.cell and s.generation == v.generation:
+                unit = frame.quantities[s.measure].unit if s.measure in frame.quantities else ""
+                table.add_row(s.measure, number(s.value) if s.chains else f"none: {escape(s.why or '')}",
+                              span(s.low, s.high), span(s.floor_low, s.floor_high), unit)
+        console(stderr=False).print(table)
+
+
+def number(value: float) -> str:
+    """Three significant digits."""
+    return "" if value != value else f"{value:.3g}"
+
+
+def span(low: float, high: float) -> str:
+    """An interval, or nothing."""
+    return "" if low != low or high != high else f"{low:.3g} to {high:.3g}"

@@ -1,0 +1,156 @@
+"""The contracts, executable: each check raises AssertionError with what was promised and what was found.
+
+    from outcross.core.checks import check_learner
+    check_learner(MyLearner())
+
+They run over everything discovered in this package, and are public for yours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from outcross.core.contracts import Generation, Learner, Measure, Model, Policy, Reading, Rows, Source, State, Stretch
+from outcross.core.corpus import Corpus
+from outcross.core.errors import InputError
+from outcross.core.rng import Purpose, Streams
+
+_STREAMS = Streams.of(7, 0)
+
+
+def _promise(holds: bool, promise: str, found: object = "") -> None:
+    if not holds:
+        raise AssertionError(promise + (f"; found {found}" if found != "" else ""))
+
+
+def _same(a: State, b: State) -> bool:
+    return a.keys() == b.keys() and all(np.array_equal(a[k], b[k]) for k in a)
+
+
+def _rows(n: int, d: int) -> Corpus:
+    g = _STREAMS.stream(0, Purpose.SOURCE).generator()
+    return Corpus.of(g.standard_normal((n, d)) + np.arange(d))
+
+
+def check_learner(learner: Learner, n: int = 200, d: int = 2) -> None:
+    """A learner is deterministic, leaves its pool alone, and its models round-trip through their state."""
+    _promise(isinstance(learner, Learner), "a learner offers fit and load", type(learner))
+    if is_dataclass(learner):
+        _check_frozen(learner)
+    pool, fit, draw = _rows(n, d), _STREAMS.stream(1, Purpose.FIT), _STREAMS.stream(1, Purpose.SAMPLE)
+    before = pool.digest
+    model = learner.fit(pool, fit)
+    _promise(pool.digest == before, "a fit leaves its pool unchanged")
+    _promise(isinstance(model, Model), "a model offers sample and state", type(model))
+    _check_samples(model, draw, d)
+    again = learner.fit(pool, fit)
+    _promise(_same(model.state(), again.state()), "the same pool and stream give the same model, bit for bit")
+    loaded = learner.load(model.state())
+    _promise(_same(model.state(), loaded.state()), "a loaded model has the state it was loaded from")
+    _promise(np.array_equal(model.sample(17, draw), loaded.sample(17, draw)), "a loaded model samples the same rows")
+    next_model = learner.fit(_rows(n, d), _STREAMS.stream(2, Purpose.FIT), model)
+    _check_samples(next_model, draw, d)
+    if hasattr(learner, "evolve"):
+        _check_evolve(learner, model, pool)
+
+
+def _check_frozen(learner: Any) -> None:
+    names = list(learner.__dataclass_fields__)
+    if names:
+        try:
+            setattr(learner, names[0], getattr(learner, names[0]))
+        except FrozenInstanceError:
+            return
+        raise AssertionError("a learner that is a dataclass is frozen")
+
+
+def _check_samples(model: Model, draw: Any, d: int) -> None:
+    rows = model.sample(50, draw)
+    _promise(rows.shape == (50, d), f"50 rows of {d} columns are sampled", rows.shape)
+    _promise(bool(np.isfinite(rows).all()), "sampled rows are finite")
+    _promise(np.array_equal(rows, model.sample(50, draw)), "the same stream gives the same rows")
+    other = model.sample(50, draw._replace(generation=draw.generation + 1))
+    _promise(not np.array_equal(rows, other), "another stream gives other rows")
+
+
+def _check_evolve(learner: Any, model: Model, pool: Corpus) -> None:
+    """evolve(a, c) == evolve(a, b); evolve(b, c), bit for bit."""
+
+    def over(start: Model, first: int, last: int) -> Model:
+        rows = np.full(last - first, len(pool), dtype=np.int64)
+        purposes = (Purpose.SAMPLE, Purpose.FIT, Purpose.ANCHOR)
+        words = (_STREAMS.stream(0, p) for p in purposes)
+        return learner.evolve(start, Stretch(first, rows, 0 * rows, True, pool.items, *words))  # type: ignore[no-any-return]
+
+    whole, parts = over(model, 0, 6), over(over(model, 0, 2), 2, 6)
+    _promise(_same(whole.state(), parts.state()), "a stretch of generations is the same in one call and in two")
+
+
+def check_policy(policy: Policy) -> None:
+    """A policy asks for whole, non-negative row counts that meet the budget in every generation."""
+    _promise(isinstance(policy, Policy), "a policy offers anchor, rows and budget_rows", type(policy))
+    _promise(policy.anchor in ("fixed", "redrawn"), "anchor is fixed or redrawn", policy.anchor)
+    pool = 1000
+    for t in range(1, 8):
+        for samples in (1, 3, 10, 997):
+            rows = policy.rows(t, samples, pool)
+            _promise(isinstance(rows, Rows) and min(rows) >= 0, "row counts are not negative", rows)
+            added = sum(rows) - (pool if rows.previous >= pool else 0)
+            _promise(added == samples, f"a pool gains or holds {samples} rows", rows)
+            budget = policy.budget_rows(t, samples)
+            _promise(budget is None or budget >= 1, "a budget is at least one row", budget)
+
+
+def check_source(source: Source, n: int = 20) -> None:
+    """A source draws deterministic, finite, different rows, and never gives a reference row to training."""
+    _promise(isinstance(source, Source), "a source offers columns, rows, draw, validation and reference", type(source))
+    stream = _STREAMS.stream(0, Purpose.SOURCE)
+    drawn = source.draw(n, stream)
+    _promise(drawn.items.shape == (n, len(source.columns)), f"{n} rows of {len(source.columns)} columns are drawn",
+             drawn.items.shape)
+    _promise(bool((drawn.born == 0).all()), "drawn rows are real: born 0")
+    _promise(drawn.digest == source.draw(n, stream).digest, "the same stream draws the same rows")
+    most = 2000 if source.rows is None else source.rows
+    every, held = source.draw(most, stream).items, source.reference(2000).items
+    _promise(len(held) > 0, "some rows are held out")
+    if source.rows is None:
+        both = {row.tobytes() for row in every} & {row.tobytes() for row in held}
+        _promise(not both, "no reference row is ever drawn", f"{len(both)} of them")
+    else:
+        _check_end(source, stream)
+
+
+def _check_end(source: Source, stream: Any) -> None:
+    """More rows than there are is an error, not a repetition."""
+    assert source.rows is not None
+    try:
+        source.draw(source.rows + 1, stream)
+    except InputError:
+        return
+    raise AssertionError("asking a finite source for more rows than it has raises InputError")
+
+
+def check_measure(measure: Measure, generation: Generation, context: Any) -> None:
+    """A measure says what it gives, is repeatable, and gives a reason with every number that is not finite."""
+    _promise(isinstance(measure, Measure), "a measure is a Measure", type(measure))
+    _promise(bool(measure.cite), "a measure cites its source")
+    first, second = measure.take(generation, context), measure.take(generation, context)
+    for name, value in first.items():
+        if isinstance(value, np.ndarray):
+            _promise(np.array_equal(value, second[name], equal_nan=True), f"{name} is repeatable")
+            continue
+        _promise(name in measure.quantities, f"{name} is declared with unit and direction")
+        reading = value if isinstance(value, Reading) else Reading(float(value))
+        other = second[name]
+        other = other if isinstance(other, Reading) else Reading(float(other))  # type: ignore[arg-type]
+        _promise(reading.value == other.value or not np.isfinite(reading.value), f"{name} is repeatable", (reading, other))
+        _promise(bool(np.isfinite(reading.value)) or bool(reading.why), f"{name} is finite or says why", reading)
+    for name, quantity in measure.quantities.items():
+        _promise(quantity.collapse in ("up", "down", "away", "none"), f"{name} says which way is collapse",
+                 quantity.collapse)
+
+
+__all__ = ["check_learner", "check_measure", "check_policy", "check_source"]

@@ -1,0 +1,52 @@
+"""Statistics across chains. The chain is the unit of replication: points within one chain are never replicates."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+class Interval(NamedTuple):
+    """A number with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def median_interval(values: ArrayLike, level: float = 0.95) -> Interval:
+    """Median with its distribution-free interval from order statistics (exact, at least `level`).
+
+    Fewer than six values cannot give a 95 % interval: the bounds are then NaN.
+    """
+    from scipy.stats import binom
+
+    x = np.sort(np.asarray(values, dtype=np.float64))
+    n = len(x)
+    if n == 0:
+        return Interval(np.nan, np.nan, np.nan)
+    rank = int(binom.ppf((1.0 - level) / 2.0, n, 0.5))  # order statistics rank and n - 1 - rank, from 0
+    while rank > 0 and 1.0 - 2.0 * binom.cdf(rank - 1, n, 0.5) < level:
+        rank -= 1
+    if rank == 0:
+        enough = 1.0 - 2.0 * 0.5**n >= level
+        return Interval(float(np.median(x)), *((float(x[0]), float(x[-1])) if enough else (np.nan, np.nan)))
+    return Interval(float(np.median(x)), float(x[rank - 1]), float(x[n - rank]))
+
+
+def share_interval(hits: int, n: int, level: float = 0.95) -> Interval:
+    """A share with its Wilson interval; of nothing, anything is possible."""
+    from scipy.stats import binomtest
+
+    if n == 0:
+        return Interval(np.nan, 0.0, 1.0)
+    bounds = binomtest(hits, n).proportion_ci(level, method="wilson")
+    return Interval(hits / n, float(bounds.low), float(bounds.high))
+
+
+def paired_difference(a: ArrayLike, b: ArrayLike) -> Interval:
+    """Median of b - a over pairs (chains under one seed), with its interval; pairs that lack a number are left out."""
+    difference: NDArray[np.float64] = np.asarray(b, dtype=np.float64) - np.asarray(a, dtype=np.float64)
+    return median_interval(difference[np.isfinite(difference)])

@@ -1,0 +1,135 @@
+"""The verdict: which phase each cell ends in, how many chains say so, and in what order things were lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from outcross.core.stats import Interval, median_interval, share_interval
+from outcross.measures.phase import DISTANCE, TAIL, VARIANCE, Margins, Phase, alarm, phase
+from outcross.report.frames import Frame
+
+_HALF = 0.5
+_SIGN = "tail_worst_99"  # the tail whose halving is the first event: that of the column that lost most
+
+
+class Course(NamedTuple):
+    """What one chain went through."""
+
+    generations: list[int]
+    phases: list[Phase]
+    final: Phase  # what its last records agree on
+    alarmed: int | None  # generation of the first persistent alarm
+    tail_halved: int | None  # first recorded generation with half the tail mass
+    variance_halved: int | None
+
+
+class Verdict(NamedTuple):
+    """What a cell came to, across chains."""
+
+    cell: int
+    phase: Phase
+    why: str
+    shares: dict[Phase, Interval]
+    alarmed: Interval  # share of chains that ever raised an alarm
+    tail_halved: Interval  # generation, median over the chains in which it happened
+    variance_halved: Interval
+    tail_first: Interval  # share of chains that lost half the tail before half the variance
+    chains: int
+    generation: int
+
+    def json(self, frame: Frame) -> dict[str, Any]:
+        """The stable machine-readable form."""
+        cell = frame.cells[self.cell]
+        return {"cell": {"arm": cell.arm, **cell.axes}, "phase": self.phase, "why": self.why}
+
+
+def courses(frame: Frame, cell: int) -> list[Course]:
+    """The course of every chain of a cell."""
+    margins = frame.experiment.margin
+    return [_course(readings, margins) for (c, _), readings in sorted(frame.by_chain.items()) if c == cell]
+
+
+def _course(readings: dict[int, dict[str, Any]], margins: Margins) -> Course:
+    generations = sorted(readings)
+    phases = [phase(readings[g], margins) for g in generations]
+    position = alarm(phases, margins.persistence)
+    return Course(
+        generations, phases, _final(phases[-margins.persistence :]),
+        None if position is None else generations[position],
+        _first_below(readings, _SIGN, _HALF), _first_below(readings, VARIANCE, _HALF),
+    )
+
+
+def _final(last: list[Phase]) -> Phase:
+    """What the last records agree on: late needs all late, early all early or late, none all none."""
+    seen = set(last)
+    if seen == {"late"}:
+        return "late"
+    if seen <= {"early", "late"}:
+        return "early"
+    return "none" if seen == {"none"} else "inconclusive"
+
+
+def _first_below(readings: dict[int, dict[str, Any]], name: str, level: float) -> int | None:
+    return next((g for g in sorted(readings) if name in readings[g] and readings[g][name].value < level), None)
+
+
+def verdicts(frame: Frame) -> list[Verdict]:
+    """One verdict a cell."""
+    return [_verdict(frame, cell) for cell in range(len(frame.cells))]
+
+
+def _verdict(frame: Frame, cell: int) -> Verdict:
+    found = courses(frame, cell)
+    n = len(found)
+    counts = Counter(c.final for c in found)
+    phases: tuple[Phase, ...] = ("none", "early", "late", "inconclusive")
+    shares = {p: share_interval(counts[p], n) for p in phases}
+    collapsed = share_interval(counts["early"] + counts["late"], n)
+    decided: Phase = "inconclusive"
+    if shares["late"].low > _HALF:
+        decided = "late"
+    elif collapsed.low > _HALF:
+        decided = "early"
+    elif shares["none"].low > _HALF:
+        decided = "none"
+    generation = max((c.generations[-1] for c in found if c.generations), default=0)
+    return Verdict(
+        cell, decided, _why(frame, cell, decided, counts, n, generation), shares,
+        share_interval(sum(c.alarmed is not None for c in found), n),
+        _median([c.tail_halved for c in found]), _median([c.variance_halved for c in found]),
+        share_interval(*_order(found)), n, generation,
+    )
+
+
+def _median(generations: list[int | None]) -> Interval:
+    return median_interval([g for g in generations if g is not None])
+
+
+def _order(found: list[Course]) -> tuple[int, int]:
+    """Chains that lost half the tail first, among those that lost half of either."""
+    lost = [c for c in found if c.tail_halved is not None or c.variance_halved is not None]
+    first = [c for c in lost if (c.tail_halved or 0) < (np.inf if c.variance_halved is None else c.variance_halved)
+             and c.tail_halved is not None]
+    return len(first), len(lost)
+
+
+def _why(frame: Frame, cell: int, decided: Phase, counts: Counter[Phase], n: int, generation: int) -> str:
+    """One sentence: how many chains, by what numbers."""
+    if n == 0:
+        return "no chain has been measured"
+    said = {"late": "late collapse", "early": "early collapse", "none": "no collapse", "inconclusive": "no clear phase"}
+    parts = [f"{counts[p]} of {n} chains end in {said[p]}" for p in ("late", "early", "none", "inconclusive")
+             if counts[p] and p == (decided if decided != "inconclusive" else p)]
+    middle = {s.measure: s.value for s in frame.summaries if s.cell == cell and s.generation == generation}
+    numbers = [f"{label} {middle[name]:.3g}" for name, label in (
+        (TAIL, "tail mass"), (VARIANCE, "generalised variance"), (DISTANCE, "distance")) if name in middle]
+    text = ", ".join(parts) + f" at generation {generation:,} (medians: {', '.join(numbers)}; truth 1, 1, 0)"
+    ended = Counter(s for (c, _), (_, s, _) in frame.chains.items() if c == cell and s in ("degenerate", "failed"))
+    text += "".join(f"; {k} {s}" for s, k in ended.items())
+    if decided == "inconclusive" and n < 4:
+        text += "; fewer than 4 chains cannot settle it"
+    return text
