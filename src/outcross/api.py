@@ -63,11 +63,19 @@ class Result:
             "generations": self.experiment.generations,
             "verdict": [v.json(frame) for v in self.verdicts],
             "measures": [
-                {"cell": {"arm": frame.cells[s.cell].arm, **frame.cells[s.cell].axes}, "generation": s.generation,
-                 "measure": s.measure, "unit": frame.quantities[s.measure].unit if s.measure in frame.quantities else "",
-                 "value": finite(s.value), "low": finite(s.low), "high": finite(s.high),
-                 "floor": [finite(s.floor_low), finite(s.floor_high)], "chains": s.chains, "missing": s.missing,
-                 "why": s.why}
+                {
+                    "cell": {"arm": frame.cells[s.cell].arm, **frame.cells[s.cell].axes},
+                    "generation": s.generation,
+                    "measure": s.measure,
+                    "unit": frame.quantities[s.measure].unit if s.measure in frame.quantities else "",
+                    "value": finite(s.value),
+                    "low": finite(s.low),
+                    "high": finite(s.high),
+                    "floor": [finite(s.floor_low), finite(s.floor_high)],
+                    "chains": s.chains,
+                    "missing": s.missing,
+                    "why": s.why,
+                }
                 for s in frame.summaries
             ],
         }
@@ -82,7 +90,8 @@ class Result:
 
         items = "".join(
             f"<tr><th>{escape(self.frame.cells[v.cell].label)}</th><td>{v.phase}</td><td>{escape(v.why)}</td></tr>"
-            for v in self.verdicts)
+            for v in self.verdicts
+        )
         return f"<table><caption>{escape(self.experiment.name)}</caption>{items}</table>"
 
 

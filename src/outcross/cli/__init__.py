@@ -32,8 +32,10 @@ def main() -> None:
     except Exception as e:
         if debug:
             raise
-        print(f"error: {type(e).__name__}: {_visible(str(e))} (a defect of outcross: --debug shows where)",
-              file=sys.stderr)
+        print(
+            f"error: {type(e).__name__}: {_visible(str(e))} (a defect of outcross: --debug shows where)",
+            file=sys.stderr,
+        )
         sys.exit(1)
 
 

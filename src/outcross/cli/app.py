@@ -33,8 +33,17 @@ def _root(
 
 
 for verb, panel in (
-    (run, "Study"), (show, "Study"), (report, "Study"), (compare, "Study"), (ls, "Study"), (export, "Study"),
-    (fsck, "Upkeep"), (gc, "Upkeep"), (rm, "Upkeep"),
-    (schema, "About"), (plugins, "About"), (doctor, "About"),
+    (run, "Study"),
+    (show, "Study"),
+    (report, "Study"),
+    (compare, "Study"),
+    (ls, "Study"),
+    (export, "Study"),
+    (fsck, "Upkeep"),
+    (gc, "Upkeep"),
+    (rm, "Upkeep"),
+    (schema, "About"),
+    (plugins, "About"),
+    (doctor, "About"),
 ):
     app.command(verb.__name__.rpartition(".")[2], rich_help_panel=panel)(verb.command)

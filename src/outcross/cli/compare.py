@@ -11,12 +11,21 @@ from outcross.cli.options import RUNS, Debug, Json, Out, Run, print_json
 
 def command(
     run: Run,
-    other: Annotated[str | None, typer.Argument(help="A second run, compared cell by cell; without one, every arm is "
-                                                "compared with the first.", show_default=False)] = None,
-    generation: Annotated[int | None, typer.Option("--generation", "-g", help="A recorded generation; the last by "
-                                                   "default.", show_default=False)] = None,
-    measure: Annotated[list[str] | None, typer.Option("--measure", "-m", help="Measures to compare; the chief ones by "
-                                                      "default.", show_default=False)] = None,
+    other: Annotated[
+        str | None,
+        typer.Argument(
+            help="A second run, compared cell by cell; without one, every arm is compared with the first.",
+            show_default=False,
+        ),
+    ] = None,
+    generation: Annotated[
+        int | None,
+        typer.Option("--generation", "-g", help="A recorded generation; the last by default.", show_default=False),
+    ] = None,
+    measure: Annotated[
+        list[str] | None,
+        typer.Option("--measure", "-m", help="Measures to compare; the chief ones by default.", show_default=False),
+    ] = None,
     out: Out = RUNS,
     json: Json = False,
     debug: Debug = False,
@@ -37,9 +46,29 @@ def command(
     from outcross.cli.progress import console
     from outcross.cli.show import number, span
 
-    table = Table("against", "is", "measure", "difference", "95 % interval", "unit", "pairs", "", box=None,
-                  pad_edge=False, title=f"generation {found[0].generation:,}" if found else None, title_justify="left")
+    table = Table(
+        "against",
+        "is",
+        "measure",
+        "difference",
+        "95 % interval",
+        "unit",
+        "pairs",
+        "",
+        box=None,
+        pad_edge=False,
+        title=f"generation {found[0].generation:,}" if found else None,
+        title_justify="left",
+    )
     for d in found:
-        table.add_row(escape(d.baseline), escape(d.arm), d.measure, number(d.difference.value),
-                      span(d.difference.low, d.difference.high), d.unit, str(d.pairs), d.says)
+        table.add_row(
+            escape(d.baseline),
+            escape(d.arm),
+            d.measure,
+            number(d.difference.value),
+            span(d.difference.low, d.difference.high),
+            d.unit,
+            str(d.pairs),
+            d.says,
+        )
     console(stderr=False).print(table)

@@ -10,8 +10,9 @@ from outcross.cli.options import RUNS, Debug, Json, Out, print_json
 
 
 def command(
-    runs: Annotated[list[str] | None, typer.Argument(help="Runs to check; all of them by default.",
-                                                     show_default=False)] = None,
+    runs: Annotated[
+        list[str] | None, typer.Argument(help="Runs to check; all of them by default.", show_default=False)
+    ] = None,
     out: Out = RUNS,
     json: Json = False,
     debug: Debug = False,
@@ -28,7 +29,9 @@ def command(
         except CorruptStore as e:
             found[str(directory)] = Health([str(e)], [])
     if json:
-        print_json({name: {"damage": h.damage, "leftovers": [str(p) for p in h.leftovers]} for name, h in found.items()})
+        print_json(
+            {name: {"damage": h.damage, "leftovers": [str(p) for p in h.leftovers]} for name, h in found.items()}
+        )
     for name, health in () if json else found.items():
         for damage in health.damage:
             print(f"{name}: {damage}")

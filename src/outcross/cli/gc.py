@@ -10,8 +10,9 @@ from outcross.cli.options import RUNS, Debug, Out
 
 
 def command(
-    runs: Annotated[list[str] | None, typer.Argument(help="Runs to tidy; all of them by default.",
-                                                     show_default=False)] = None,
+    runs: Annotated[
+        list[str] | None, typer.Argument(help="Runs to tidy; all of them by default.", show_default=False)
+    ] = None,
     out: Out = RUNS,
     debug: Debug = False,
 ) -> None:

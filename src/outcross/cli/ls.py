@@ -11,8 +11,19 @@ def command(out: Out = RUNS, json: Json = False, debug: Debug = False) -> None:
 
     found = listing(out)
     if json:
-        print_json([{"run": str(r.directory), "state": r.state, "title": r.title, "chains": r.chains,
-                     "generations": r.generations, "bytes": r.bytes} for r in found])
+        print_json(
+            [
+                {
+                    "run": str(r.directory),
+                    "state": r.state,
+                    "title": r.title,
+                    "chains": r.chains,
+                    "generations": r.generations,
+                    "bytes": r.bytes,
+                }
+                for r in found
+            ]
+        )
         return
     if not found:
         print(f"no runs in {out}; `outcross run gmm` makes one")
@@ -24,6 +35,12 @@ def command(out: Out = RUNS, json: Json = False, debug: Debug = False) -> None:
 
     table = Table("run", "state", "chains", "generations", "size", "title", box=None, pad_edge=False)
     for r in found:
-        table.add_row(escape(r.directory.name), r.state, r.chains, f"{r.generations:,}", f"{r.bytes / 2**20:.1f} MiB",
-                      escape(r.title))
+        table.add_row(
+            escape(r.directory.name),
+            r.state,
+            r.chains,
+            f"{r.generations:,}",
+            f"{r.bytes / 2**20:.1f} MiB",
+            escape(r.title),
+        )
     console(stderr=False).print(table)

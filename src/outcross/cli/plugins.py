@@ -13,8 +13,10 @@ def command(json: Json = False, debug: Debug = False) -> None:
     from outcross.runs.spec import load, shipped
 
     experiments = {name: load(name).title for name in shipped()}
-    kinds = {group: {name: first_line(plugins.factory(group, name)) for name in plugins.names(group)}
-             for group in ("families", "sources", "policies")}
+    kinds = {
+        group: {name: first_line(plugins.factory(group, name)) for name in plugins.names(group)}
+        for group in ("families", "sources", "policies")
+    }
     measures = {m.name: ", ".join(m.quantities) for m in plugins.measures()}
     if json:
         print_json({"experiments": experiments, **kinds, "measures": measures})

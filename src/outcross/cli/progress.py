@@ -51,8 +51,11 @@ class Lines:
         if self.every is not None and status.seconds - self.last >= self.every:
             self.last = status.seconds
             share = 100.0 * status.done / max(1, status.total)
-            print(f"{share:5.1f} %  {status.chains_done}/{status.chains} chains  {status.seconds:.0f} s", file=sys.stderr,
-                  flush=True)
+            print(
+                f"{share:5.1f} %  {status.chains_done}/{status.chains} chains  {status.seconds:.0f} s",
+                file=sys.stderr,
+                flush=True,
+            )
 
 
 class Live:
@@ -63,8 +66,13 @@ class Live:
 
         self.values: list[float] = []
         self.progress: Any = Progress(
-            TextColumn("{task.percentage:3.0f} %"), BarColumn(bar_width=30), TextColumn("{task.fields[chains]}"),
-            TimeRemainingColumn(compact=True), TextColumn("{task.fields[spark]}"), console=console(), transient=True,
+            TextColumn("{task.percentage:3.0f} %"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[chains]}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[spark]}"),
+            console=console(),
+            transient=True,
         )
         self.task = self.progress.add_task("", total=None, chains="", spark="")
         self.progress.__enter__()
@@ -83,9 +91,13 @@ class Live:
             for readings in status.latest.readings.values():
                 if "w2_gaussian" in readings:
                     self.values.append(readings["w2_gaussian"].value)
-        self.progress.update(self.task, total=status.total, completed=status.done,
-                             chains=f"{status.chains_done}/{status.chains} chains",
-                             spark=f"distance {sparkline(self.values[-24:])}" if self.values else "")
+        self.progress.update(
+            self.task,
+            total=status.total,
+            completed=status.done,
+            chains=f"{status.chains_done}/{status.chains} chains",
+            spark=f"distance {sparkline(self.values[-24:])}" if self.values else "",
+        )
 
 
 def sparkline(values: list[float]) -> str:

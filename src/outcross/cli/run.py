@@ -17,14 +17,19 @@ def command(
     experiment: Annotated[str, typer.Argument(help="A shipped experiment (see `outcross plugins`) or a YAML file.")],
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(help="key=value settings laid over it, e.g. samples=500 chains=4 learner.components=3",
-                       metavar="[KEY=VALUE]...", show_default=False),
+        typer.Argument(
+            help="key=value settings laid over it, e.g. samples=500 chains=4 learner.components=3",
+            metavar="[KEY=VALUE]...",
+            show_default=False,
+        ),
     ] = None,
     out: Out = RUNS,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 for one a core.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each process.")] = 1,
-    memory: Annotated[float | None, typer.Option(min=0.001, help="GiB that all pools may take; default 80 % of what "
-                                                 "there is.", show_default=False)] = None,
+    memory: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="GiB that all pools may take; default 80 % of what there is.", show_default=False),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost, and stop.")] = False,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
     json: Json = False,
@@ -32,11 +37,11 @@ def command(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Progress as lines, not as a display.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Run an experiment. The same command again resumes; more generations, chains or measures extend it.
+    r"""Run an experiment. The same command again resumes; more generations, chains or measures extend it.
 
     [dim]outcross run gmm[/dim]
 
-    [dim]outcross run gmm source.kind=file source.path=my.csv 'source.columns=\\[a,b]'[/dim]
+    [dim]outcross run gmm source.kind=file source.path=my.csv 'source.columns=\[a,b]'[/dim]
     """
     import time
 
@@ -51,8 +56,9 @@ def command(
         _say_outlook(wanted, runner.outlook(wanted, out, runner.Options(workers, threads, bytes_)), json)
         return
     with watcher(quiet or json, verbose) as watching:
-        result = api.run(wanted, out=out, workers=workers, threads=threads, memory=bytes_, report=report,
-                         watcher=watching)
+        result = api.run(
+            wanted, out=out, workers=workers, threads=threads, memory=bytes_, report=report, watcher=watching
+        )
     seconds = time.monotonic() - began
     if json:
         print_json(_machine(result, report, seconds))
@@ -99,14 +105,22 @@ def _say_outlook(experiment: Experiment, outlook: object, json: bool) -> None:
 
     assert isinstance(outlook, Outlook)
     if json:
-        print_json({"seconds": outlook.seconds, "disk_bytes": outlook.disk_bytes, "memory_bytes": outlook.memory_bytes,
-                    "generations": outlook.generations})
+        print_json(
+            {
+                "seconds": outlook.seconds,
+                "disk_bytes": outlook.disk_bytes,
+                "memory_bytes": outlook.memory_bytes,
+                "generations": outlook.generations,
+            }
+        )
         return
     print(f"{experiment.name}: {outlook.generations:,} generations in all")
     for note in outlook.notes:
         print(f"  {note}")
-    print(f"time about {_duration(outlook.seconds)}, disk about {outlook.disk_bytes / 2**20:.1f} MiB, "
-          f"pools at most about {outlook.memory_bytes / 2**20:.0f} MiB of memory")
+    print(
+        f"time about {_duration(outlook.seconds)}, disk about {outlook.disk_bytes / 2**20:.1f} MiB, "
+        f"pools at most about {outlook.memory_bytes / 2**20:.0f} MiB of memory"
+    )
 
 
 def _duration(seconds: float) -> str:

@@ -20,8 +20,11 @@ def command(run: Run, out: Out = RUNS, json: Json = False, debug: Debug = False)
         return
     print(result)
     _numbers(result)
-    ended = [(key, status, reason) for key, (_, status, reason) in result.frame.chains.items()
-             if status in ("degenerate", "failed")]
+    ended = [
+        (key, status, reason)
+        for key, (_, status, reason) in result.frame.chains.items()
+        if status in ("degenerate", "failed")
+    ]
     for (cell, chain), status, reason in ended[:10]:
         print(f"{result.frame.cells[cell].label}, chain {chain}: {status}: {reason}")
     if len(ended) > 10:
@@ -36,14 +39,27 @@ def _numbers(result: Result) -> None:
 
     frame = result.frame
     for v in result.verdicts:
-        table = Table("measure", "median", "95 % interval", "real against real", "unit", box=None, pad_edge=False,
-                      title=escape(f"{frame.cells[v.cell].label}, generation {v.generation:,}, {v.chains} chains"),
-                      title_justify="left")
+        table = Table(
+            "measure",
+            "median",
+            "95 % interval",
+            "real against real",
+            "unit",
+            box=None,
+            pad_edge=False,
+            title=escape(f"{frame.cells[v.cell].label}, generation {v.generation:,}, {v.chains} chains"),
+            title_justify="left",
+        )
         for s in frame.summaries:
             if s.cell == v.cell and s.generation == v.generation:
                 unit = frame.quantities[s.measure].unit if s.measure in frame.quantities else ""
-                table.add_row(s.measure, number(s.value) if s.chains else f"none: {escape(s.why or '')}",
-                              span(s.low, s.high), span(s.floor_low, s.floor_high), unit)
+                table.add_row(
+                    s.measure,
+                    number(s.value) if s.chains else f"none: {escape(s.why or '')}",
+                    span(s.low, s.high),
+                    span(s.floor_low, s.floor_high),
+                    unit,
+                )
         console(stderr=False).print(table)
 
 

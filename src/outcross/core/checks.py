@@ -109,8 +109,11 @@ def check_source(source: Source, n: int = 20) -> None:
     _promise(isinstance(source, Source), "a source offers columns, rows, draw, validation and reference", type(source))
     stream = _STREAMS.stream(0, Purpose.SOURCE)
     drawn = source.draw(n, stream)
-    _promise(drawn.items.shape == (n, len(source.columns)), f"{n} rows of {len(source.columns)} columns are drawn",
-             drawn.items.shape)
+    _promise(
+        drawn.items.shape == (n, len(source.columns)),
+        f"{n} rows of {len(source.columns)} columns are drawn",
+        drawn.items.shape,
+    )
     _promise(bool((drawn.born == 0).all()), "drawn rows are real: born 0")
     _promise(drawn.digest == source.draw(n, stream).digest, "the same stream draws the same rows")
     most = 2000 if source.rows is None else source.rows
@@ -140,17 +143,20 @@ def check_measure(measure: Measure, generation: Generation, context: Any) -> Non
     first, second = measure.take(generation, context), measure.take(generation, context)
     for name, value in first.items():
         if isinstance(value, np.ndarray):
-            _promise(np.array_equal(value, second[name], equal_nan=True), f"{name} is repeatable")
+            _promise(np.array_equal(value, np.asarray(second[name]), equal_nan=True), f"{name} is repeatable")
             continue
         _promise(name in measure.quantities, f"{name} is declared with unit and direction")
         reading = value if isinstance(value, Reading) else Reading(float(value))
         other = second[name]
-        other = other if isinstance(other, Reading) else Reading(float(other))  # type: ignore[arg-type]
-        _promise(reading.value == other.value or not np.isfinite(reading.value), f"{name} is repeatable", (reading, other))
+        other = other if isinstance(other, Reading) else Reading(float(other))
+        _promise(
+            reading.value == other.value or not np.isfinite(reading.value), f"{name} is repeatable", (reading, other)
+        )
         _promise(bool(np.isfinite(reading.value)) or bool(reading.why), f"{name} is finite or says why", reading)
     for name, quantity in measure.quantities.items():
-        _promise(quantity.collapse in ("up", "down", "away", "none"), f"{name} says which way is collapse",
-                 quantity.collapse)
+        _promise(
+            quantity.collapse in ("up", "down", "away", "none"), f"{name} says which way is collapse", quantity.collapse
+        )
 
 
 __all__ = ["check_learner", "check_measure", "check_policy", "check_source"]

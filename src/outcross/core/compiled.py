@@ -99,11 +99,25 @@ def _turn(v, radius, cosine, sine, n):
         t = (v[i] - 0.25 * j) * 6.283185307179586
         z = t * t
         p = 2.75573137070700676789e-06 + z * (-2.50507602534068634195e-08 + z * 1.58969099521155010221e-10)
-        s = t * (1.0 + z * (-1.66666666666666324348e-01 + z * (8.33333333332248946124e-03
-                 + z * (-1.98412698298579493134e-04 + z * p))))
+        s = t * (
+            1.0
+            + z
+            * (
+                -1.66666666666666324348e-01
+                + z * (8.33333333332248946124e-03 + z * (-1.98412698298579493134e-04 + z * p))
+            )
+        )
         p = -2.75573143513906633035e-07 + z * (2.08757232129817482790e-09 - z * 1.13596475577881948265e-11)
-        c = 1.0 - 0.5 * z + z * z * (4.16666666666666019037e-02 + z * (-1.38888888888741095749e-03
-                 + z * (2.48015872894767294178e-05 + z * p)))
+        c = (
+            1.0
+            - 0.5 * z
+            + z
+            * z
+            * (
+                4.16666666666666019037e-02
+                + z * (-1.38888888888741095749e-03 + z * (2.48015872894767294178e-05 + z * p))
+            )
+        )
         swap = (j == 1.0) | (j == 3.0)
         a = s if swap else c
         b = c if swap else s
@@ -159,7 +173,7 @@ def uniforms_into(out, words):
 
 @compiled
 def choose(n, m, words):
-    """m distinct indices of 0 .. n-1 in random order, each subset equally likely (partial Fisher-Yates)."""
+    """M distinct indices of 0 .. n-1 in random order, each subset equally likely (partial Fisher-Yates)."""
     index = np.arange(n)
     u = np.empty(m)
     uniforms_into(u, words)

@@ -25,7 +25,7 @@ class Model(Protocol):
     """
 
     def sample(self, n: int, rng: Stream) -> NDArray[np.float64]:
-        """n independent rows (n, d)."""
+        """N independent rows (n, d)."""
 
     def state(self) -> State:
         """Everything needed to load it again, as arrays."""
@@ -53,7 +53,7 @@ class Source(Protocol):
     rows: int | None  # how many different rows a draw can have; None when there is no end of them
 
     def draw(self, n: int, rng: Stream) -> Corpus:
-        """n real rows, all different."""
+        """N real rows, all different."""
 
     def validation(self, n: int) -> Corpus:
         """Up to n held-out rows for choices made while training."""
@@ -76,6 +76,9 @@ class Policy(Protocol):
     """How the next pool is blended: p(i+1) = alpha p_theta(i+1) + beta p(i) + gamma p(0)."""
 
     anchor: str
+
+    def __hash__(self) -> int:
+        """Policies are frozen: plans are cached by them."""
 
     def rows(self, generation: int, samples: int, pool: int) -> Rows:
         """Rows of the pool of `generation` (from 1), given this generation's samples and the previous pool's rows."""

@@ -25,7 +25,7 @@ Counts = NDArray[np.int64]
 
 
 def subset(corpus: Corpus, m: int, rng: Stream) -> Corpus:
-    """m distinct rows of the corpus in random order; all of them, in their own order, when m is its size."""
+    """M distinct rows of the corpus in random order; all of them, in their own order, when m is its size."""
     return corpus if m == len(corpus) else corpus.take(choose(len(corpus), m, rng.words()))
 
 
@@ -92,8 +92,9 @@ class Chain:
             _enough(rows.original, len(self.original))
             redrawn = self.policy.anchor == "redrawn"
             draw = s(t, Purpose.ANCHOR)
-            parts.append(subset(self.original, rows.original, draw) if redrawn
-                         else self.original.take(slice(0, rows.original)))
+            parts.append(
+                subset(self.original, rows.original, draw) if redrawn else self.original.take(slice(0, rows.original))
+            )
         if rows.fresh:
             parts.append(self.source.draw(rows.fresh, s(t, Purpose.FRESH)))
         return Corpus([batch for part in parts for batch in part.batches])
@@ -120,8 +121,11 @@ class Chain:
 
 
 def _enough(wanted: int, there: int) -> None:
-    require(wanted <= there, f"the policy asks for {wanted:,} original rows, generation 0 has {there:,}: "
-            "lower the real share, or start with more samples")
+    require(
+        wanted <= there,
+        f"the policy asks for {wanted:,} original rows, generation 0 has {there:,}: "
+        "lower the real share, or start with more samples",
+    )
 
 
 @lru_cache(maxsize=1024)

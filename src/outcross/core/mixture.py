@@ -93,7 +93,7 @@ class Mixture:
         return int(self.means.shape[1])
 
     def sample(self, n: int, rng: Stream) -> Array:
-        """n independent rows (n, d). Raises FitDegenerate if a covariance is not positive definite."""
+        """N independent rows (n, d). Raises FitDegenerate if a covariance is not positive definite."""
         out = np.empty((self.dimension, n))
         if not sample_into(out, n, self.weights, self.means, self.covariances, rng.words()):
             raise FitDegenerate("a covariance is not positive definite")

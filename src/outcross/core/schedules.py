@@ -35,5 +35,5 @@ class Samples:
         if self.growth == "linear":
             return self.start * (t + 1)
         if self.growth == "superlinear":
-            return round(self.start * (t + 1) ** self.power)
+            return round(self.start * float((t + 1) ** self.power))
         return max(1, round(self.start * float(self.growth[min(t, len(self.growth) - 1)])))

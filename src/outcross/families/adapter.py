@@ -41,7 +41,7 @@ class Adapted:
     seed: int
 
     def sample(self, n: int, rng: Stream) -> np.ndarray:
-        """n rows (n, d), seeded by the stream, whether the object takes its seed as an argument or an attribute."""
+        """N rows (n, d), seeded by the stream, whether the object takes its seed as an argument or an attribute."""
         if "random_state" in inspect.signature(self.fitted.sample).parameters:
             drawn = self.fitted.sample(n, random_state=rng.seed())
         else:

@@ -47,7 +47,9 @@ class Commands:
         template = getattr(self, which)
         argv = [part.format_map({k: str(v) for k, v in values.items()}) for part in shlex.split(template)]
         try:
-            done = subprocess.run(argv, capture_output=True, timeout=self.timeout, check=False, stdin=subprocess.DEVNULL)
+            done = subprocess.run(
+                argv, capture_output=True, timeout=self.timeout, check=False, stdin=subprocess.DEVNULL
+            )
         except FileNotFoundError:
             raise InputError(f"learner.{which}: no program {argv[0]!r} on this machine") from None
         except subprocess.TimeoutExpired:
@@ -68,15 +70,17 @@ class CommandModel:
     dimension: int
 
     def sample(self, n: int, rng: Stream) -> np.ndarray:
-        """n rows (n, d). Raises LearnerError when the command fails or writes another number of rows or columns."""
+        """N rows (n, d). Raises LearnerError when the command fails or writes another number of rows or columns."""
         with tempfile.TemporaryDirectory(prefix="outcross-") as folder:
             model, out = Path(folder, "model"), Path(folder, f"out.{self.commands.format}")
             unpack(self.files, model)
             self.commands.run("sample", model=model, out=out, n=n, seed=rng.seed())
             rows = _read(out)
         if rows.shape != (n, self.dimension):
-            raise LearnerError(f"the sample command wrote {rows.shape[0]} rows x {rows.shape[1]} columns, asked for "
-                               f"{n} x {self.dimension}: {self.commands.sample}")
+            raise LearnerError(
+                f"the sample command wrote {rows.shape[0]} rows x {rows.shape[1]} columns, asked for "
+                f"{n} x {self.dimension}: {self.commands.sample}"
+            )
         return rows
 
     def state(self) -> State:
@@ -99,7 +103,11 @@ class Learner:
     def fit(self, pool: Corpus, rng: Stream, previous: Model | None = None) -> CommandModel:
         """Run the fit command on the pool. Raises LearnerError, or FitDegenerate at its exit code 65."""
         with tempfile.TemporaryDirectory(prefix="outcross-") as folder:
-            rows, model, before = Path(folder, f"pool.{self.commands.format}"), Path(folder, "model"), Path(folder, "old")
+            rows, model, before = (
+                Path(folder, f"pool.{self.commands.format}"),
+                Path(folder, "model"),
+                Path(folder, "old"),
+            )
             write_rows(rows, pool.items, [f"x{j}" for j in range(pool.dimension)])
             if isinstance(previous, CommandModel):
                 unpack(previous.files, before)

@@ -21,7 +21,7 @@ class GaussianModel:
     law: Mixture
 
     def sample(self, n: int, rng: Stream) -> np.ndarray:
-        """n independent rows (n, d)."""
+        """N independent rows (n, d)."""
         return self.law.sample(n, rng)
 
     def log_prob(self, items: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ class MixtureModel:
     info: dict[str, float]
 
     def sample(self, n: int, rng: Stream) -> np.ndarray:
-        """n independent rows (n, d)."""
+        """N independent rows (n, d)."""
         return self.law.sample(n, rng)
 
     def log_prob(self, items: np.ndarray) -> np.ndarray:
@@ -42,8 +42,9 @@ class MixtureModel:
 
 @dataclass(frozen=True)
 class Learner:
-    """components: how many Gaussians. init: `kmeans` starts each fit afresh (the paper), `previous` from the last model.
+    """components: how many Gaussians.
 
+    init: `kmeans` starts each fit afresh (the paper), `previous` from the last model.
     tolerance: stop when the mean log-likelihood gains less (nats per row). iterations: the most EM steps of one fit.
     floor: added to each variance, in squared data units.
     """
@@ -84,9 +85,21 @@ class Learner:
         self._enough_rows(int((stretch.synthetic + stretch.original).min()))
         w, m, s = self._parameters(model, model.law.dimension)
         status, done, used, converged = gmm_kernels.evolve(
-            w, m, s, stretch.synthetic, stretch.original, stretch.redrawn, np.ascontiguousarray(stretch.real.T),
-            self.init == "kmeans", self.tolerance, self.iterations, self.floor,
-            stretch.sample.words(), stretch.fit.words(), stretch.anchor.words(), stretch.first,
+            w,
+            m,
+            s,
+            stretch.synthetic,
+            stretch.original,
+            stretch.redrawn,
+            np.ascontiguousarray(stretch.real.T),
+            self.init == "kmeans",
+            self.tolerance,
+            self.iterations,
+            self.floor,
+            stretch.sample.words(),
+            stretch.fit.words(),
+            stretch.anchor.words(),
+            stretch.first,
         )
         if status != gmm_kernels.OK:
             raise FitDegenerate("a covariance is not positive definite", stretch.first + done + 1)

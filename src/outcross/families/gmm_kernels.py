@@ -101,7 +101,7 @@ def _split_two(r, peak, norm, work, n):
 
 @compiled
 def _share_out(r, peak, norm, work, n):
-    """r (k, .) of log joints becomes responsibilities; peak and norm give log density = peak + log norm."""
+    """R (k, .) of log joints becomes responsibilities; peak and norm give log density = peak + log norm."""
     k = r.shape[0]
     peak[:n] = r[0, :n]
     for c in range(1, k):
@@ -124,7 +124,7 @@ def _share_out(r, peak, norm, work, n):
 
 @compiled
 def _responsibilities(r, peak, norm, work, n):
-    """r (k, .) of log joints becomes responsibilities; returns the sum of log densities over the n rows."""
+    """R (k, .) of log joints becomes responsibilities; returns the sum of log densities over the n rows."""
     if r.shape[0] == 2:
         _split_two(r, peak, norm, work, n)
     else:
@@ -249,7 +249,7 @@ def _squared_distance(x, first, n, centre, out):
 
 @compiled
 def _distance_to(x, row, closest, out, blocks):
-    """out = min(closest, squared distance to row `row` of x), blocks = its sums by block; returns the whole sum."""
+    """Out = min(closest, squared distance to row `row` of x), blocks = its sums by block; returns the whole sum."""
     d, n = x.shape
     centre = x[:, row].copy()
     potential = 0.0
@@ -390,7 +390,7 @@ def _relocate_empty(x, centres, sums, counts):
     for c in range(k):
         if counts[c] > 0.0:
             continue
-        far, old, reach = 0, 0, -1.0
+        far, old, reach = 0, np.int64(0), -1.0
         for first in range(0, n, BLOCK):
             m = min(BLOCK, n - first)
             nearest(x, first, m, centres, label, least, work)
@@ -474,8 +474,23 @@ def fit(x, restart, words, tolerance, iterations, floor, weights, means, covaria
 
 
 @compiled
-def evolve(weights, means, covariances, synthetic, real, redrawn, original, restart, tolerance, iterations, floor,
-           sample_words, fit_words, anchor_words, first):
+def evolve(
+    weights,
+    means,
+    covariances,
+    synthetic,
+    real,
+    redrawn,
+    original,
+    restart,
+    tolerance,
+    iterations,
+    floor,
+    sample_words,
+    fit_words,
+    anchor_words,
+    first,
+):
     """Run len(synthetic) generations in place: (status, generations done, iterations of the last fit, converged).
 
     synthetic, real: rows of each kind in the pools of generations first + 1, first + 2, ...; original (d, N) are the

@@ -30,7 +30,7 @@ class KernelModel:
         return np.linalg.cholesky(self.kernel)
 
     def sample(self, n: int, rng: Stream) -> np.ndarray:
-        """n independent rows (n, d)."""
+        """N independent rows (n, d)."""
         g = rng.generator()
         centre = self.rows[g.integers(len(self.rows), size=n)]
         return np.asarray(centre + g.standard_normal(centre.shape) @ self._factor.T)

@@ -77,7 +77,7 @@ class Reference:
             quantiles = np.quantile(self.rows, sides.ravel(), axis=0).T
         else:
             quantiles = np.stack([[self._quantile(a, p) for p in sides.ravel()] for a in range(len(self.sd))])
-        return quantiles.reshape(len(self.sd), *sides.shape) - self.moments.mean[:, None, None]
+        return np.asarray(quantiles).reshape(len(self.sd), *sides.shape) - self.moments.mean[:, None, None]
 
     def _quantile(self, column: int, p: float) -> float:
         law, mean, sd = self.law, self.moments.mean, self.sd

@@ -24,8 +24,10 @@ def coverage(generation: Generation, context: Context) -> Readings:
         return {name: Reading(np.nan, why=context.reference.flat) for name in QUANTITIES}
     fake, real = (rows / sd for rows in context.rows(ROWS))
     if len(real) <= NEIGHBOURS:
-        return {name: Reading(np.nan, why=f"{len(real)} reference rows: more than {NEIGHBOURS} are needed")
-                for name in QUANTITIES}
+        return {
+            name: Reading(np.nan, why=f"{len(real)} reference rows: more than {NEIGHBOURS} are needed")
+            for name in QUANTITIES
+        }
     between = cdist(real, fake)
     real_radius, fake_radius = _radius(real), _radius(fake)
     inside = between < real_radius[:, None]
@@ -55,9 +57,13 @@ def density_map(generation: Generation, context: Context) -> Readings:
 MEASURES = (
     Measure("coverage", coverage, QUANTITIES, True, "Kynkaanniemi et al. 2019; Naeem et al. 2020"),
     Measure(
-        "density_map", density_map,
-        {"density_map": Quantity("share", "none", None, "share of draws by cell, first two columns"),
-         "density_range": Quantity("data units", "none", None, "lower and upper edge of the cells")}, True,
+        "density_map",
+        density_map,
+        {
+            "density_map": Quantity("share", "none", None, "share of draws by cell, first two columns"),
+            "density_range": Quantity("data units", "none", None, "lower and upper edge of the cells"),
+        },
+        True,
         "Shumailov et al. 2024, mixture figure",
     ),
 )

@@ -65,7 +65,7 @@ def _radius_exact(context: Context) -> bool:
 
 
 def _ratio(context: Context, mass: float, nominal: float, exact: bool) -> Reading:
-    """mass / nominal with an interval for the draws' and the reference's own error, on the log scale."""
+    """Mass / nominal with an interval for the draws' and the reference's own error, on the log scale."""
     reference = context.reference
     if reference.law is None and nominal * len(reference.rows) < _LEAST:
         needed = int(np.ceil(_LEAST / nominal))
@@ -85,8 +85,10 @@ def tail_sides(generation: Generation, context: Context) -> Readings:
 MEASURES = (
     Measure("tails", tails, QUANTITIES, False, "Shumailov et al. 2024"),
     Measure(
-        "tail_sides", tail_sides,
-        {"tail_sides": Quantity("ratio", "down", 1.0, "tail mass by column, side and level")}, True,
+        "tail_sides",
+        tail_sides,
+        {"tail_sides": Quantity("ratio", "down", 1.0, "tail mass by column, side and level")},
+        True,
         "Shumailov et al. 2024",
     ),
 )

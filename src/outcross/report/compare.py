@@ -37,8 +37,17 @@ class Difference(NamedTuple):
     def json(self) -> dict[str, Any]:
         """Plain data."""
         value, low, high = (finite(v) for v in self.difference)
-        return {"baseline": self.baseline, "arm": self.arm, "measure": self.measure, "unit": self.unit,
-                "generation": self.generation, "value": value, "low": low, "high": high, "pairs": self.pairs}
+        return {
+            "baseline": self.baseline,
+            "arm": self.arm,
+            "measure": self.measure,
+            "unit": self.unit,
+            "generation": self.generation,
+            "value": value,
+            "low": low,
+            "high": high,
+            "pairs": self.pairs,
+        }
 
 
 def compare(
@@ -82,10 +91,20 @@ def _difference(a: Frame, i: int, b: Frame, j: int, measure: str, generation: in
     chains = sorted(here.keys() & there.keys())
     difference = paired_difference([here[c] for c in chains], [there[c] for c in chains])
     quantity = a.quantities.get(measure)
-    return Difference(a.cells[i].label, b.cells[j].label, measure, quantity.unit if quantity else "", generation,
-                      difference, len(chains))
+    return Difference(
+        a.cells[i].label,
+        b.cells[j].label,
+        measure,
+        quantity.unit if quantity else "",
+        generation,
+        difference,
+        len(chains),
+    )
 
 
 def _values(frame: Frame, cell: int, measure: str, generation: int) -> dict[int, float]:
-    return {r.chain: r.value for r in frame.rows
-            if r.cell == cell and r.measure == measure and r.generation == generation and np.isfinite(r.value)}
+    return {
+        r.chain: r.value
+        for r in frame.rows
+        if r.cell == cell and r.measure == measure and r.generation == generation and np.isfinite(r.value)
+    }

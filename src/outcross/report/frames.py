@@ -55,7 +55,8 @@ class Frame:
     def quantities(self) -> dict[str, Quantity]:
         """What each measured name is."""
         return {name: q for m in plugins.measures("default") for name, q in m.quantities.items()} | {
-            name: q for m in plugins.measures(self.experiment.measures) for name, q in m.quantities.items()}
+            name: q for m in plugins.measures(self.experiment.measures) for name, q in m.quantities.items()
+        }
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -101,8 +102,19 @@ class Frame:
         edges = np.quantile(floor, [0.05, 0.95]) if floor is not None else (np.nan, np.nan)
         reasons = [r.why for r in rows if r.why]
         why = max(set(reasons), key=reasons.count) if reasons else None
-        return Summary(cell, generation, measure, *middle, float(spread[0]), float(spread[1]), float(edges[0]),
-                       float(edges[1]), len(there), len(values) - len(there), why)
+        return Summary(
+            cell,
+            generation,
+            measure,
+            *middle,
+            float(spread[0]),
+            float(spread[1]),
+            float(edges[0]),
+            float(edges[1]),
+            len(there),
+            len(values) - len(there),
+            why,
+        )
 
     def series(self, cell: int, measure: str) -> list[Summary]:
         """One quantity of one cell over generations."""
@@ -113,9 +125,18 @@ class Frame:
         for r in self.rows:
             cell = self.cells[r.cell]
             quantity = self.quantities.get(r.measure)
-            yield {"arm": cell.arm, "cell": cell.label, "chain": r.chain, "generation": r.generation,
-                   "measure": r.measure, "unit": quantity.unit if quantity else "", "value": r.value, "low": r.low,
-                   "high": r.high, "why": r.why}
+            yield {
+                "arm": cell.arm,
+                "cell": cell.label,
+                "chain": r.chain,
+                "generation": r.generation,
+                "measure": r.measure,
+                "unit": quantity.unit if quantity else "",
+                "value": r.value,
+                "low": r.low,
+                "high": r.high,
+                "why": r.why,
+            }
 
     def density(self, key: Key, generation: int) -> dict[str, NDArray[Any]]:
         """The density picture of a chain at a snapshot: `density_map` and `density_range`; empty if none was taken."""

@@ -57,9 +57,12 @@ def _course(readings: dict[int, dict[str, Any]], margins: Margins) -> Course:
     phases = [phase(readings[g], margins) for g in generations]
     position = alarm(phases, margins.persistence)
     return Course(
-        generations, phases, _final(phases[-margins.persistence :]),
+        generations,
+        phases,
+        _final(phases[-margins.persistence :]),
         None if position is None else generations[position],
-        _first_below(readings, _SIGN, _HALF), _first_below(readings, VARIANCE, _HALF),
+        _first_below(readings, _SIGN, _HALF),
+        _first_below(readings, VARIANCE, _HALF),
     )
 
 
@@ -98,10 +101,16 @@ def _verdict(frame: Frame, cell: int) -> Verdict:
         decided = "none"
     generation = max((c.generations[-1] for c in found if c.generations), default=0)
     return Verdict(
-        cell, decided, _why(frame, cell, decided, counts, n, generation), shares,
+        cell,
+        decided,
+        _why(frame, cell, decided, counts, n, generation),
+        shares,
         share_interval(sum(c.alarmed is not None for c in found), n),
-        _median([c.tail_halved for c in found]), _median([c.variance_halved for c in found]),
-        share_interval(*_order(found)), n, generation,
+        _median([c.tail_halved for c in found]),
+        _median([c.variance_halved for c in found]),
+        share_interval(*_order(found)),
+        n,
+        generation,
     )
 
 
@@ -112,8 +121,12 @@ def _median(generations: list[int | None]) -> Interval:
 def _order(found: list[Course]) -> tuple[int, int]:
     """Chains that lost half the tail first, among those that lost half of either."""
     lost = [c for c in found if c.tail_halved is not None or c.variance_halved is not None]
-    first = [c for c in lost if (c.tail_halved or 0) < (np.inf if c.variance_halved is None else c.variance_halved)
-             and c.tail_halved is not None]
+    first = [
+        c
+        for c in lost
+        if (c.tail_halved or 0) < (np.inf if c.variance_halved is None else c.variance_halved)
+        and c.tail_halved is not None
+    ]
     return len(first), len(lost)
 
 
@@ -122,11 +135,17 @@ def _why(frame: Frame, cell: int, decided: Phase, counts: Counter[Phase], n: int
     if n == 0:
         return "no chain has been measured"
     said = {"late": "late collapse", "early": "early collapse", "none": "no collapse", "inconclusive": "no clear phase"}
-    parts = [f"{counts[p]} of {n} chains end in {said[p]}" for p in ("late", "early", "none", "inconclusive")
-             if counts[p] and p == (decided if decided != "inconclusive" else p)]
+    parts = [
+        f"{counts[p]} of {n} chains end in {said[p]}"
+        for p in ("late", "early", "none", "inconclusive")
+        if counts[p] and p == (decided if decided != "inconclusive" else p)
+    ]
     middle = {s.measure: s.value for s in frame.summaries if s.cell == cell and s.generation == generation}
-    numbers = [f"{label} {middle[name]:.3g}" for name, label in (
-        (TAIL, "tail mass"), (VARIANCE, "generalised variance"), (DISTANCE, "distance")) if name in middle]
+    numbers = [
+        f"{label} {middle[name]:.3g}"
+        for name, label in ((TAIL, "tail mass"), (VARIANCE, "generalised variance"), (DISTANCE, "distance"))
+        if name in middle
+    ]
     text = ", ".join(parts) + f" at generation {generation:,} (medians: {', '.join(numbers)}; truth 1, 1, 0)"
     ended = Counter(s for (c, _), (_, s, _) in frame.chains.items() if c == cell and s in ("degenerate", "failed"))
     text += "".join(f"; {k} {s}" for s, k in ended.items())

@@ -28,7 +28,10 @@ _MERGED = ("generations", "chains")  # a run that is extended never shrinks
 
 @dataclass(frozen=True)
 class Options:
-    """How to run, none of which changes a number. memory: bytes for all pools together, None for 80 % of what is there."""
+    """How to run, none of which changes a number.
+
+    memory: bytes for all pools together, None for 80 % of what is there.
+    """
 
     workers: int = 0  # 0: as many as there are cores
     threads: int = 1
@@ -120,8 +123,10 @@ def _preflight(cell: Cell, experiment: Experiment) -> Chain:
     _ = chain.original
     most = max(chain.policy.rows(t, chain.samples.at(t), 0).original for t in {1, max(1, experiment.generations)})
     if most > len(chain.original):
-        raise InputError(f"arms.{cell.arm}: the policy asks for {most:,} original rows, generation 0 has "
-                         f"{len(chain.original):,}: lower the real share, or start with more samples")
+        raise InputError(
+            f"arms.{cell.arm}: the policy asks for {most:,} original rows, generation 0 has "
+            f"{len(chain.original):,}: lower the real share, or start with more samples"
+        )
     return chain
 
 
@@ -139,9 +144,11 @@ def _check_memory(chains: list[Chain], experiment: Experiment, options: Options)
     workers = options.workers or available_cores()
     needed = 4 * workers * max(pool_bytes(c, experiment.generations) for c in chains)
     if needed > limit:
-        raise ResourceError(f"pools would take about {needed / 2**30:.1f} GiB, the limit is {limit / 2**30:.1f} GiB: use "
-                            "fewer samples or generations, the policy accumulate_subsample, fewer --workers, or "
-                            "--memory")
+        raise ResourceError(
+            f"pools would take about {needed / 2**30:.1f} GiB, the limit is {limit / 2**30:.1f} GiB: use "
+            "fewer samples or generations, the policy accumulate_subsample, fewer --workers, or "
+            "--memory"
+        )
 
 
 def _physical_memory() -> int:
@@ -181,7 +188,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": platform.processor() or platform.machine(),
-        "simd": sorted(np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])),  # type: ignore[union-attr]
+        "simd": sorted(np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])),
         "packages": {name: _version(name) for name in packages},
     }
 
@@ -220,7 +227,12 @@ class _Run:
 
     def __init__(self, store: Writer, experiment: Experiment, options: Options, watcher: Watcher, caught: list[int]):
         self.store, self.experiment, self.options, self.watcher, self.caught = (
-            store, experiment, options, watcher, caught)
+            store,
+            experiment,
+            options,
+            watcher,
+            caught,
+        )
         self.records = experiment.records()
         self.snapshots = set(experiment.snapshot_generations())
         self.names = plugins.measures(experiment.measures)
@@ -247,8 +259,11 @@ class _Run:
         workers = min(self.options.workers or available_cores(), len(self.queue))
         self.watcher.say(_line(self.experiment, workers))
         self.over = sum(1 for s in self.past.values() if s[1] in ("done", "degenerate"))
-        outcomes = (run_here(self._pull, self.options.threads) if workers == 1
-                    else run_over(self._pull, workers, self.options.threads))
+        outcomes = (
+            run_here(self._pull, self.options.threads)
+            if workers == 1
+            else run_over(self._pull, workers, self.options.threads)
+        )
         for outcome in outcomes:
             self._receive(outcome)
             if time.monotonic() - self.committed >= self.options.commit_seconds or self.caught:
@@ -355,8 +370,9 @@ class _Run:
         last, cells = self.experiment.generations, len(self.experiment.settled)
         total = last * cells * self.experiment.chains
         done = sum(self.reached.values())
-        self.watcher.update(Status(done, total, self.over, cells * self.experiment.chains,
-                                   time.monotonic() - self.began, latest))
+        self.watcher.update(
+            Status(done, total, self.over, cells * self.experiment.chains, time.monotonic() - self.began, latest)
+        )
 
     def _commit(self) -> None:
         for task, readings in self.floor_news:
@@ -376,16 +392,20 @@ def _joined(parts: list[Progress]) -> Progress:
     points = [p.checkpoint for p in parts if p.checkpoint is not None]
     return joined._replace(
         checkpoint=points[-1] if points else None,
-        **{name: {g: v for p in parts for g, v in getattr(p, name).items()}
-           for name in ("kept", "taken", "readings", "arrays")},
+        kept={g: v for p in parts for g, v in p.kept.items()},
+        taken={g: v for p in parts for g, v in p.taken.items()},
+        readings={g: v for p in parts for g, v in p.readings.items()},
+        arrays={g: v for p in parts for g, v in p.arrays.items()},
     )
 
 
 def _line(experiment: Experiment, workers: int) -> str:
     cells = len(experiment.settled)
     arms = f"{cells} arms" if cells > 1 else "1 arm"
-    return (f"{experiment.name}: {arms} x {experiment.chains} chains x {experiment.generations:,} generations "
-            f"on {workers} worker{'s' if workers > 1 else ''}")
+    return (
+        f"{experiment.name}: {arms} x {experiment.chains} chains x {experiment.generations:,} generations "
+        f"on {workers} worker{'s' if workers > 1 else ''}"
+    )
 
 
 def outlook(experiment: Experiment, root: Path, options: Options) -> Outlook:
@@ -431,5 +451,3 @@ def open_run(directory: Path) -> tuple[Reader, Experiment]:
     if told is None:
         raise InputError(f"{directory}: nothing has been run here yet")
     return reader, Experiment.parse(json.loads(told), str(directory))
-
-

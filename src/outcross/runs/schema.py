@@ -26,7 +26,7 @@ def json_schema() -> dict[str, Any]:
 
 def _node(group: str, kind: str) -> dict[str, Any]:
     model = plugins.parameters(group, kind)
-    inner = model.model_json_schema() if model else {"type": "object", "properties": {}}
+    inner: dict[str, Any] = model.model_json_schema() if model else {"type": "object", "properties": {}}
     inner["title"] = kind
     inner["properties"] = {"kind": {"const": kind}, **inner["properties"]}
     inner["required"] = ["kind", *inner.get("required", [])]

@@ -20,8 +20,19 @@ from outcross.measures.phase import Margins
 from outcross.runs import plugins
 
 CHAIN_FORMAT = 1  # raised when the same experiment would give other numbers: old runs are then not extended
-OUTSIDE_DIGEST = {"name", "title", "about", "generations", "chains", "record", "snapshots", "measures", "keep", "floor",
-                  "margins"}
+OUTSIDE_DIGEST = {
+    "name",
+    "title",
+    "about",
+    "generations",
+    "chains",
+    "record",
+    "snapshots",
+    "measures",
+    "keep",
+    "floor",
+    "margins",
+}
 PAPER = (0, 50, 100, 150, 200, 350, 2000)  # generations that the paper draws
 _LARGEST = 4 << 20  # bytes of an experiment file
 
@@ -139,7 +150,8 @@ class Experiment(BaseModel):
             _set(tree, key.split("."), value, f"sweep.{key}")
         where = f"arms.{name}"
         cell = Cell(
-            name, point,
+            name,
+            point,
             plugins.settle("sources", tree["source"], "source"),
             plugins.settle("families", tree["learner"], f"{where}.learner" if arm.learner else "learner"),
             plugins.settle("policies", tree["policy"], f"{where}.policy"),
@@ -219,14 +231,18 @@ def _samples(given: Any) -> dict[str, Any]:
     start = tree.get("start")
     if isinstance(start, float) and start.is_integer():
         tree["start"] = start = int(start)
-    require(start == "auto" or (isinstance(start, int) and not isinstance(start, bool)),
-            f"samples is a number of rows, `auto`, a schedule or a list, got {given!r}")
+    require(
+        start == "auto" or (isinstance(start, int) and not isinstance(start, bool)),
+        f"samples is a number of rows, `auto`, a schedule or a list, got {given!r}",
+    )
     unknown = set(tree) - {"start", "growth", "power"}
     for key in unknown:
         raise InputError(f"unknown key 'samples.{key}'; {plugins.nearest(key, ['start', 'growth', 'power'])}")
     growth = tree.get("growth", "constant")
-    require(isinstance(growth, list | tuple) or growth in ("constant", "linear", "superlinear"),
-            f"samples.growth is constant, linear, superlinear or a list of factors, got {growth!r}")
+    require(
+        isinstance(growth, list | tuple) or growth in ("constant", "linear", "superlinear"),
+        f"samples.growth is constant, linear, superlinear or a list of factors, got {growth!r}",
+    )
     checked = Samples(**{**tree, "start": 1 if start == "auto" else start})
     return {"start": start, "growth": growth, "power": checked.power}
 

@@ -102,8 +102,10 @@ def _guarded(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as e:
         raise io_error(e, path) from e
     except sqlite3.DatabaseError as e:
-        raise CorruptStore(f"{path / 'run.db'}: damaged ({e}): restore it from a copy, or remove the run with "
-                           "`outcross rm` and run again") from e
+        raise CorruptStore(
+            f"{path / 'run.db'}: damaged ({e}): restore it from a copy, or remove the run with "
+            "`outcross rm` and run again"
+        ) from e
     except OSError as e:
         raise io_error(e, path) from e
 
@@ -164,8 +166,9 @@ class Reader:
             self.db = self._connect()
             found = self.meta("format")
         if found != str(FORMAT):
-            raise CorruptStore(f"{directory}: store format {found}, this version reads {FORMAT}: use the version that "
-                               "wrote it")
+            raise CorruptStore(
+                f"{directory}: store format {found}, this version reads {FORMAT}: use the version that wrote it"
+            )
 
     def _connect(self) -> sqlite3.Connection:
         uri = f"{(self.directory / 'run.db').resolve().as_uri()}?mode=ro"
@@ -192,14 +195,19 @@ class Reader:
 
     def metrics(self) -> list[Row]:
         """Every measured number."""
-        return [_row(r) for r in self.rows(
-            "SELECT cell, chain, generation, measure, value, low, high, why FROM metrics "
-            "ORDER BY cell, chain, generation, measure")]
+        return [
+            _row(r)
+            for r in self.rows(
+                "SELECT cell, chain, generation, measure, value, low, high, why FROM metrics "
+                "ORDER BY cell, chain, generation, measure"
+            )
+        ]
 
     def floor(self) -> list[tuple[int, int, str, Reading]]:
         """The noise floor: cell, replicate, measure, reading."""
-        rows = self.rows("SELECT cell, replicate, measure, value, low, high, why FROM floor "
-                         "ORDER BY cell, replicate, measure")
+        rows = self.rows(
+            "SELECT cell, replicate, measure, value, low, high, why FROM floor ORDER BY cell, replicate, measure"
+        )
         return [(c, r, m, Reading(_float(v), low, high, why)) for c, r, m, v, low, high, why in rows]
 
     def floor_seal(self) -> str:
@@ -216,26 +224,38 @@ class Reader:
 
     def arrays(self, key: Key, generation: int, prefix: str) -> dict[str, NDArray[Any]]:
         """Arrays of one generation whose name begins with prefix, by the rest of the name."""
-        rows = self.rows("SELECT name, blob, entry FROM arrays WHERE cell = ? AND chain = ? AND generation = ? "
-                         "AND substr(name, 1, ?) = ? ORDER BY name", (*key, generation, len(prefix), prefix))
+        rows = self.rows(
+            "SELECT name, blob, entry FROM arrays WHERE cell = ? AND chain = ? AND generation = ? "
+            "AND substr(name, 1, ?) = ? ORDER BY name",
+            (*key, generation, len(prefix), prefix),
+        )
         return {name.removeprefix(prefix): self._from_pack(blob, entry) for name, blob, entry in rows}
 
     def states(self, key: Key) -> list[int]:
         """Generations of a chain from which it can go on: kept states and the checkpoint."""
-        return [g for (g,) in self.rows(
-            "SELECT DISTINCT generation FROM arrays WHERE cell = ? AND chain = ? AND "
-            "(substr(name, 1, 6) = 'state/' OR substr(name, 1, 11) = 'checkpoint/') ORDER BY generation", key)]
+        return [
+            g
+            for (g,) in self.rows(
+                "SELECT DISTINCT generation FROM arrays WHERE cell = ? AND chain = ? AND "
+                "(substr(name, 1, 6) = 'state/' OR substr(name, 1, 11) = 'checkpoint/') ORDER BY generation",
+                key,
+            )
+        ]
 
     def checkpoint(self, key: Key, generation: int) -> Checkpoint:
         """Where a chain stood at one of its `states`."""
         state = self.arrays(key, generation, "checkpoint/") or self.arrays(key, generation, "state/")
         first = self.arrays(key, 0, "state/")
         if not state or not first:
-            raise CorruptStore(f"{self.directory}: the state of cell {key[0]}, chain {key[1]}, generation {generation} "
-                               f"is gone; {REMEDY}")
+            raise CorruptStore(
+                f"{self.directory}: the state of cell {key[0]}, chain {key[1]}, generation {generation} "
+                f"is gone; {REMEDY}"
+            )
         pool = self.arrays(key, generation, "pool/")
         numbers = sorted({name.split("/")[0] for name in pool})
-        return Checkpoint(generation, state, first, tuple(Batch(pool[f"{i}/items"], pool[f"{i}/born"]) for i in numbers))
+        return Checkpoint(
+            generation, state, first, tuple(Batch(pool[f"{i}/items"], pool[f"{i}/born"]) for i in numbers)
+        )
 
     def blob(self, digest: str) -> Path:
         """Where a blob lies."""
@@ -351,8 +371,13 @@ class Writer(Reader):
         fresh = [(p, _entries(p)) for p in news]
         if not fresh:
             return
-        known = {entry: blob for p, _ in fresh for entry, blob in self.rows(
-            "SELECT entry, blob FROM arrays WHERE cell = ? AND chain = ? AND substr(name, 1, 5) = 'pool/'", p.key)}
+        known = {
+            entry: blob
+            for p, _ in fresh
+            for entry, blob in self.rows(
+                "SELECT entry, blob FROM arrays WHERE cell = ? AND chain = ? AND substr(name, 1, 5) = 'pool/'", p.key
+            )
+        }
         with _guarded(self.directory):
             digest = self._write_pack({e.entry: e.array for _, es in fresh for e in es if e.entry not in known})
         with self.transaction():
@@ -364,8 +389,10 @@ class Writer(Reader):
     def commit_floor(self, cell: int, replicate: int, readings: Mapping[str, Reading]) -> None:
         """Record one replicate of the noise floor."""
         with self.transaction():
-            self.db.executemany("INSERT OR REPLACE INTO floor VALUES (?, ?, ?, ?, ?, ?, ?)", [
-                (cell, replicate, name, _null(r.value), r.low, r.high, r.why) for name, r in readings.items()])
+            self.db.executemany(
+                "INSERT OR REPLACE INTO floor VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(cell, replicate, name, _null(r.value), r.low, r.high, r.why) for name, r in readings.items()],
+            )
             self.db.execute("INSERT OR REPLACE INTO meta VALUES ('floor_seal', ?)", (self.floor_seal(),))
 
     def compact(self, most_bytes: int = 1 << 28) -> None:
@@ -405,16 +432,28 @@ class Writer(Reader):
         generation = past[0] if past else -1
         if p.checkpoint is not None:
             generation = p.checkpoint.generation
-            self.db.execute("DELETE FROM arrays WHERE cell = ? AND chain = ? AND "
-                            "(substr(name, 1, 11) = 'checkpoint/' OR substr(name, 1, 5) = 'pool/')", p.key)
-        self.db.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)", [
-            (*p.key, g, name) for g, names in p.taken.items() for name in names])
-        self.db.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [
-            (*p.key, g, name, _null(r.value), r.low, r.high, r.why)
-            for g, readings in p.readings.items() for name, r in readings.items()])
+            self.db.execute(
+                "DELETE FROM arrays WHERE cell = ? AND chain = ? AND "
+                "(substr(name, 1, 11) = 'checkpoint/' OR substr(name, 1, 5) = 'pool/')",
+                p.key,
+            )
+        self.db.executemany(
+            "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)",
+            [(*p.key, g, name) for g, names in p.taken.items() for name in names],
+        )
+        self.db.executemany(
+            "INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (*p.key, g, name, _null(r.value), r.low, r.high, r.why)
+                for g, readings in p.readings.items()
+                for name, r in readings.items()
+            ],
+        )
         self.db.executemany("INSERT OR REPLACE INTO arrays VALUES (?, ?, ?, ?, ?, ?)", entries)
-        self.db.execute("INSERT OR REPLACE INTO chains VALUES (?, ?, ?, ?, ?, ?)",
-                        (*p.key, generation, p.status, p.reason, seal(self.db, p.key)))
+        self.db.execute(
+            "INSERT OR REPLACE INTO chains VALUES (?, ?, ?, ?, ?, ?)",
+            (*p.key, generation, p.status, p.reason, seal(self.db, p.key)),
+        )
 
     def _drop_unnamed(self) -> None:
         """Remove blobs that no row names any more."""
@@ -438,8 +477,11 @@ def _entries(p: Progress) -> list[_Entry]:
     """Every array of a progress: kept states, measured arrays, the checkpoint and its pool, batch by batch."""
     own = f"{p.key[0]}/{p.key[1]}"
     found = [_Entry(g, f"state/{k}", f"{own}/{g}/{k}", a) for g, state in p.kept.items() for k, a in state.items()]
-    found += [_Entry(g, f"measure/{k}", f"{own}/{g}/measure/{k}", a) for g, named in p.arrays.items()
-              for k, a in named.items()]
+    found += [
+        _Entry(g, f"measure/{k}", f"{own}/{g}/measure/{k}", a)
+        for g, named in p.arrays.items()
+        for k, a in named.items()
+    ]
     if p.checkpoint is not None:
         g = p.checkpoint.generation
         found += [_Entry(g, f"checkpoint/{k}", f"{own}/{g}/{k}", a) for k, a in p.checkpoint.state.items()]
@@ -453,12 +495,17 @@ def _entries(p: Progress) -> list[_Entry]:
 def seal(db: sqlite3.Connection, key: Key) -> str:
     """SHA-256 over every number and every array name of a chain: a row lost or changed shows."""
     h = hashlib.sha256()
-    for row in db.execute("SELECT generation, measure, value, low, high, why FROM metrics "
-                          "WHERE cell = ? AND chain = ? ORDER BY generation, measure", key):
+    for row in db.execute(
+        "SELECT generation, measure, value, low, high, why FROM metrics "
+        "WHERE cell = ? AND chain = ? ORDER BY generation, measure",
+        key,
+    ):
         numbers = struct.pack(">q3d", row[0], *(float("nan") if v is None else v for v in row[2:5]))
         h.update(numbers + f"{row[1]}|{row[5]}\n".encode())
-    for query in ("SELECT generation, measure FROM records WHERE cell = ? AND chain = ? ORDER BY generation, measure",
-                  "SELECT generation, name, entry FROM arrays WHERE cell = ? AND chain = ? ORDER BY generation, name"):
+    for query in (
+        "SELECT generation, measure FROM records WHERE cell = ? AND chain = ? ORDER BY generation, measure",
+        "SELECT generation, name, entry FROM arrays WHERE cell = ? AND chain = ? ORDER BY generation, name",
+    ):
         for row in db.execute(query, key):
             h.update(repr(row).encode())
     return h.hexdigest()
@@ -474,4 +521,5 @@ def _float(value: float | None) -> float:
 
 
 def _row(raw: tuple[Any, ...]) -> Row:
-    return Row(*raw[:4], _float(raw[4]), *raw[5:])
+    cell, chain, generation, measure, value, low, high, why = raw
+    return Row(cell, chain, generation, measure, _float(value), low, high, why)

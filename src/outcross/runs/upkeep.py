@@ -50,7 +50,9 @@ def _seals(reader: Reader) -> Iterator[str]:
 def _counts(reader: Reader) -> Iterator[str]:
     """Numbers and states that belong to no chain, chains that lack what they must have."""
     for table in ("metrics", "records", "arrays"):
-        for cell, chain in reader.rows(f"SELECT DISTINCT cell, chain FROM {table} EXCEPT SELECT cell, chain FROM chains"):
+        for cell, chain in reader.rows(
+            f"SELECT DISTINCT cell, chain FROM {table} EXCEPT SELECT cell, chain FROM chains"
+        ):
             yield f"run.db: {table} of cell {cell}, chain {chain}, but no such chain"
     told = reader.meta("experiment")
     if told is None:

@@ -1,5 +1,6 @@
 """What a worker does: carry one chain on for a while and measure it. A pure function of its task, so that retries,
-resumes and any number of workers give the same bits."""
+resumes and any number of workers give the same bits.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +128,8 @@ class _Trip:
             self.at = self.chain.leap(self.at, generation)
 
     def _observe(self) -> None:
-        assert self.at is not None and self.first is not None
+        assert self.at is not None
+        assert self.first is not None
         g = self.at.t
         if g in self.task.kept:
             self.kept[g] = self.at.model.state()

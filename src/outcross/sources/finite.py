@@ -43,10 +43,12 @@ class Finite:
         return len(self._parts[0])
 
     def draw(self, n: int, rng: Stream) -> Corpus:
-        """n different training rows. Raises InputError if there are fewer."""
+        """N different training rows. Raises InputError if there are fewer."""
         if n > self.rows:
-            raise InputError(f"{self.name}: {self.rows} rows can be drawn (30 % are held out), {n} were asked for: "
-                             f"use samples={self.rows} or less, or samples=auto")
+            raise InputError(
+                f"{self.name}: {self.rows} rows can be drawn (30 % are held out), {n} were asked for: "
+                f"use samples={self.rows} or less, or samples=auto"
+            )
         return subset(self._parts[0], n, rng)
 
     def validation(self, n: int) -> Corpus:

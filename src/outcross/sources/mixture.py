@@ -40,15 +40,15 @@ class Source:
         self.columns = tuple("xyz"[:d]) if d <= 3 else tuple(f"x{j}" for j in range(d))
 
     def draw(self, n: int, rng: Stream) -> Corpus:
-        """n independent rows."""
+        """N independent rows."""
         return Corpus.of(self.law.sample(n, rng))
 
     def validation(self, n: int) -> Corpus:
-        """n rows of a stream that no draw uses."""
+        """N rows of a stream that no draw uses."""
         return self.draw(n, FIXED.stream(0, Purpose.VALIDATION))
 
     def reference(self, n: int) -> Corpus:
-        """n rows of a stream that no draw uses."""
+        """N rows of a stream that no draw uses."""
         return self.draw(n, FIXED.stream(0, Purpose.REFERENCE))
 
     def fingerprint(self) -> str:
@@ -63,10 +63,14 @@ def _covariances(given: Literal["identity"] | float | Sequence[Matrix], k: int, 
     if isinstance(given, int | float):
         require(given > 0, f"a variance is positive, got {given:g}")
         return np.broadcast_to(given * np.eye(d), (k, d, d)).copy()
-    require(len(given) == k and all(len(m) == d and all(len(r) == d for r in m) for m in given),
-            f"covariances: one {d} x {d} matrix for each of the {k} components")
+    require(
+        len(given) == k and all(len(m) == d and all(len(r) == d for r in m) for m in given),
+        f"covariances: one {d} x {d} matrix for each of the {k} components",
+    )
     matrices = np.array(given, dtype=np.float64)
     for j, m in enumerate(matrices):
-        require(bool(np.array_equal(m, m.T)) and cholesky(m, np.empty((d, d))),
-                f"covariances: matrix {j} is not symmetric and positive definite")
+        require(
+            bool(np.array_equal(m, m.T)) and cholesky(m, np.empty((d, d))),
+            f"covariances: matrix {j} is not symmetric and positive definite",
+        )
     return matrices

@@ -105,8 +105,10 @@ def _number(name: str, row: int, text: str | None) -> float:
     try:
         return float(text)
     except ValueError:
-        refuse(f"column {name!r}, row {row + 1}: {text[:40]!r} is not a number; "
-               "choose numeric columns with source.columns=[...]")
+        refuse(
+            f"column {name!r}, row {row + 1}: {text[:40]!r} is not a number; "
+            "choose numeric columns with source.columns=[...]"
+        )
 
 
 def _whole(values: np.ndarray, names: list[str], missing: str) -> np.ndarray:
@@ -117,10 +119,12 @@ def _whole(values: np.ndarray, names: list[str], missing: str) -> np.ndarray:
         refuse(f"column {names[column]!r}, row {row + 1}: infinite; only finite numbers can be fitted")
     gaps = np.isnan(values)
     if not gaps.any() or missing == "drop":
-        return values[~gaps.any(axis=1)]
+        return np.asarray(values[~gaps.any(axis=1)])
     row, column = np.argwhere(gaps)[0]
-    refuse(f"{int(gaps.sum())} missing values, the first in column {names[column]!r}, row {row + 1}; "
-           "fill them in, or leave those rows out with source.missing=drop")
+    refuse(
+        f"{int(gaps.sum())} missing values, the first in column {names[column]!r}, row {row + 1}; "
+        "fill them in, or leave those rows out with source.missing=drop"
+    )
 
 
 def main(request: str) -> None:

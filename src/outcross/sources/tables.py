@@ -34,7 +34,9 @@ def read_rows(path: Path, columns: Sequence[str] | None = None, missing: str = "
     try:
         child = subprocess.run(
             [sys.executable, "-m", "outcross.sources.parse", request],
-            capture_output=True, timeout=_SECONDS, check=False,
+            capture_output=True,
+            timeout=_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise InputError(f"{path}: not read within {_SECONDS} s") from None
