@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outcross.report.frames import Frame, finite
-from outcross.report.page import write as write_page
 from outcross.report.verdict import Verdict, verdicts
 from outcross.runs import runner, upkeep
 from outcross.runs.spec import Experiment
@@ -50,7 +49,9 @@ class Result:
 
     def report(self) -> Path:
         """Write report.html and return its path."""
-        return write_page(self.directory)
+        from outcross.report.page import write  # the page draws charts: imported when one is wanted
+
+        return write(self.directory)
 
     def json(self) -> dict[str, Any]:
         """The stable machine-readable form, as `outcross show --json` prints it."""
@@ -114,10 +115,10 @@ def run(
     if not isinstance(experiment, Experiment):
         experiment = load_experiment(str(experiment), overrides)
     options = runner.Options(workers=workers, threads=threads, memory=memory)
-    directory = runner.run(experiment, Path(out), options, watcher)
+    result = Result(runner.run(experiment, Path(out), options, watcher))
     if report:
-        write_page(directory)
-    return Result(directory)
+        result.report()
+    return result
 
 
 def load(name: str | Path, root: str | Path = RUNS) -> Result:

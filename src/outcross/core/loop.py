@@ -69,7 +69,8 @@ class Chain:
     def leap(self, past: Generation, until: int) -> Generation:
         """Generation `until`, in one compiled call where the learner and the policy allow it."""
         evolve = getattr(self.learner, "evolve", None)
-        if evolve is not None and until > past.t:
+        # a policy that takes rows of the previous pool at any generation needs that pool built at every one
+        if evolve is not None and until > past.t and not getattr(self.policy, "needs_pool", True):
             plan = _plan(self.policy, self.samples, past.t, until)
             if plan is not None:
                 return Generation(until, None, evolve(past.model, self._stretch(past.t, *plan)))
@@ -86,10 +87,12 @@ class Chain:
             if not np.isfinite(made).all():
                 raise FitDegenerate("the model made rows that are not finite")
             parts.append(Corpus.of(made, born=t))
-        if rows.previous and past.pool is not None:
+        if rows.previous:
+            assert past.pool is not None, "only a policy that needs no pool leaps over it"
+            _enough(rows.previous, len(past.pool), "rows of the previous pool, which")
             parts.append(subset(past.pool, rows.previous, s(t, Purpose.PREVIOUS)))
         if rows.original:
-            _enough(rows.original, len(self.original))
+            _enough(rows.original, len(self.original), "original rows, generation 0")
             redrawn = self.policy.anchor == "redrawn"
             draw = s(t, Purpose.ANCHOR)
             parts.append(
@@ -106,7 +109,7 @@ class Chain:
         return self.learner.fit(pool, self.streams.stream(t, Purpose.FIT), previous)
 
     def _stretch(self, first: int, synthetic: Counts, original: Counts) -> Stretch:
-        _enough(int(original.max(initial=0)), len(self.original))
+        _enough(int(original.max(initial=0)), len(self.original), "original rows, generation 0")
         s = self.streams.stream
         return Stretch(
             first=first,
@@ -120,18 +123,17 @@ class Chain:
         )
 
 
-def _enough(wanted: int, there: int) -> None:
+def _enough(wanted: int, there: int, which: str) -> None:
     require(
         wanted <= there,
-        f"the policy asks for {wanted:,} original rows, generation 0 has {there:,}: "
-        "lower the real share, or start with more samples",
+        f"the policy asks for {wanted:,} {which} has {there:,}: lower that share, or start with more samples",
     )
 
 
 @lru_cache(maxsize=1024)
 def _plan(policy: Policy, samples: Samples, first: int, until: int) -> tuple[Counts, Counts] | None:
     """Synthetic and original rows of generations first + 1 .. until, or None where a pool needs anything else."""
-    if policy.budget_rows(until, 1) is not None:
+    if any(policy.budget_rows(t, 1) is not None for t in range(first + 1, until + 1)):
         return None
     rows = [policy.rows(t, samples.at(t), 1) for t in range(first + 1, until + 1)]
     if any(r.previous or r.fresh for r in rows):

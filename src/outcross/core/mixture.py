@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc, ndtr
+from scipy.special import ndtr
 
 from outcross.core.compiled import compiled, normals_into, uniforms_into
 from outcross.core.errors import FitDegenerate
@@ -41,6 +41,18 @@ def cholesky(s, out):
 
 
 @compiled
+def _mix_two_in_plane(row, other, u, v, chosen, means, factors, n):
+    """`sample_into` for two components in two dimensions, in one pass."""
+    m0, m1, n0, n1 = means[0, 0], means[0, 1], means[1, 0], means[1, 1]
+    a, b, c = factors[0, 0, 0], factors[0, 1, 0], factors[0, 1, 1]
+    p, q, r = factors[1, 0, 0], factors[1, 1, 0], factors[1, 1, 1]
+    for i in range(n):
+        second = chosen[i] > 0.0
+        row[i] = (n0 if second else m0) + (p if second else a) * u[i]
+        other[i] = (n1 if second else m1) + (q if second else b) * u[i] + (r if second else c) * v[i]
+
+
+@compiled
 def sample_into(out, n, weights, means, covariances, words):
     """Fill the first n columns of out (d, .) with mixture rows; False if a covariance is not positive definite."""
     d = out.shape[0]
@@ -59,6 +71,9 @@ def sample_into(out, n, weights, means, covariances, words):
         edge += weights[c]
         for i in range(n):
             chosen[i] += 1.0 if u[i] >= edge else 0.0
+    if d == 2 and k == 2:
+        _mix_two_in_plane(out[0], out[1], z[0], z[1], chosen, means, factors, n)
+        return True
     for a in range(d):
         row = out[a, :n]
         for c in range(k):
@@ -172,5 +187,10 @@ def _outside(rays: Array, m: Array, radius: Array, d: int) -> Array:
     root = np.sqrt(np.maximum(discriminant, 0.0))
     leave = np.maximum((-b + root) / a, 0.0)
     enter = np.maximum((-b - root) / a, 0.0)
-    inside = np.where(discriminant > 0.0, chdtrc(d, enter**2) - chdtrc(d, leave**2), 0.0)
+    inside = np.where(discriminant > 0.0, _survival(d, enter) - _survival(d, leave), 0.0)
     return np.asarray(1.0 - inside.mean(0))
+
+
+def _survival(d: int, rho: Array) -> Array:
+    """P(chi_d > rho) for one or two degrees of freedom."""
+    return np.asarray(np.exp(-0.5 * rho * rho) if d == 2 else 2.0 * ndtr(-rho))

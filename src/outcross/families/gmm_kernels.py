@@ -83,23 +83,6 @@ def log_joint(x, first, n, mean, inverse, offset, out, work):
 
 
 @compiled
-def _split_two(r, peak, norm, work, n):
-    """`_share_out` for two components, where one exponential serves both."""
-    low, high = r[0], r[1]
-    for i in range(n):
-        peak[i] = max(low[i], high[i])
-        norm[i] = -abs(high[i] - low[i])
-    exp_in_place(norm, work, n)
-    for i in range(n):
-        share = 1.0 / (1.0 + norm[i])
-        rest = norm[i] * share
-        first = share if low[i] >= high[i] else rest
-        high[i] = rest if low[i] >= high[i] else share
-        low[i] = first
-        norm[i] += 1.0
-
-
-@compiled
 def _share_out(r, peak, norm, work, n):
     """R (k, .) of log joints becomes responsibilities; peak and norm give log density = peak + log norm."""
     k = r.shape[0]
@@ -125,10 +108,7 @@ def _share_out(r, peak, norm, work, n):
 @compiled
 def _responsibilities(r, peak, norm, work, n):
     """R (k, .) of log joints becomes responsibilities; returns the sum of log densities over the n rows."""
-    if r.shape[0] == 2:
-        _split_two(r, peak, norm, work, n)
-    else:
-        _share_out(r, peak, norm, work, n)
+    _share_out(r, peak, norm, work, n)
     loglik = total(peak, n)
     for first in range(0, n, 64):  # norm lies in [1, k]: 64 factors cannot overflow, and one log serves them all
         loglik += np.log(product(norm[first : first + 64], min(64, n - first)))
@@ -200,6 +180,67 @@ def _update(n, mass, s1, s2, floor, weights, means, covariances):
         weights[c] /= whole
 
 
+@reassociating
+def _two_in_plane(row, other, n, means, inverse, offset, gap, lead, work, mass, s1, s2):
+    """The block of `em` for two components in two dimensions: the paper's case, in two passes and one exponential.
+
+    Responsibilities are 1/(1 + e) and e/(1 + e), e = exp(-|gap|); a product of n <= BLOCK factors 1 + e stays below
+    2^BLOCK, so one logarithm serves the block. Returns the sum of log densities.
+    """
+    m0, m1, p00, p10, p11 = means[0, 0], means[0, 1], inverse[0, 0, 0], inverse[0, 1, 0], inverse[0, 1, 1]
+    n0, n1, q00, q10, q11 = means[1, 0], means[1, 1], inverse[1, 0, 0], inverse[1, 1, 0], inverse[1, 1, 1]
+    first_offset, second_offset = offset[0], offset[1]
+    peaks = 0.0
+    for i in range(n):
+        u, v = row[i] - m0, other[i] - m1
+        s, t = p00 * u, p10 * u + p11 * v
+        first = first_offset - 0.5 * (s * s + t * t)
+        u, v = row[i] - n0, other[i] - n1
+        s, t = q00 * u, q10 * u + q11 * v
+        second = second_offset - 0.5 * (s * s + t * t)
+        lead[i] = second - first
+        gap[i] = -abs(lead[i])
+        peaks += first if first > second else second
+    exp_in_place(gap, work, n)
+    f = fx = fy = fxx = fxy = fyy = 0.0
+    g = gx = gy = gxx = gxy = gyy = 0.0
+    norms = 1.0
+    for i in range(n):
+        norm = 1.0 + gap[i]
+        norms *= norm
+        major = 1.0 / norm
+        minor = gap[i] * major
+        w = minor if lead[i] > 0.0 else major
+        u, v = row[i] - m0, other[i] - m1
+        f += w
+        fx += w * u
+        fy += w * v
+        fxx += w * u * u
+        fxy += w * u * v
+        fyy += w * v * v
+        w = major if lead[i] > 0.0 else minor
+        u, v = row[i] - n0, other[i] - n1
+        g += w
+        gx += w * u
+        gy += w * v
+        gxx += w * u * u
+        gxy += w * u * v
+        gyy += w * v * v
+    mass[0] += f
+    s1[0, 0] += fx
+    s1[0, 1] += fy
+    s2[0, 0, 0] += fxx
+    s2[0, 1, 0] += fxy
+    s2[0, 1, 1] += fyy
+    mass[1] += g
+    s1[1, 0] += gx
+    s1[1, 1] += gy
+    s2[1, 0, 0] += gxx
+    s2[1, 1, 0] += gxy
+    s2[1, 1, 1] += gyy
+    return peaks + np.log(norms)
+
+
 @compiled
 def em(x, weights, means, covariances, tolerance, iterations, floor):
     """Expectation-maximisation in place from the given parameters: (status, iterations used, converged).
@@ -222,6 +263,10 @@ def em(x, weights, means, covariances, tolerance, iterations, floor):
         loglik = 0.0
         for first in range(0, n, BLOCK):
             m = min(BLOCK, n - first)
+            if k == 2 and d == 2:
+                row, other = x[0, first : first + m], x[1, first : first + m]
+                loglik += _two_in_plane(row, other, m, means, inverse, offset, peak, norm, work, mass, s1, s2)
+                continue
             for c in range(k):
                 log_joint(x, first, m, means[c], inverse[c], offset[c], r[c], work)
             loglik += _responsibilities(r, peak, norm, work, m)
@@ -247,6 +292,31 @@ def _squared_distance(x, first, n, centre, out):
             out[i] += (row[i] - m) * (row[i] - m)
 
 
+@reassociating
+def _nearer_in_plane(row, other, centre, near, out, n):
+    """out[i] = min(near[i], squared distance of row i to centre), two dimensions in one pass; returns its sum."""
+    m0, m1 = centre[0], centre[1]
+    t = 0.0
+    for i in range(n):
+        u, v = row[i] - m0, other[i] - m1
+        away = u * u + v * v
+        away = away if away < near[i] else near[i]
+        out[i] = away
+        t += away
+    return t
+
+
+@compiled
+def _nearer(x, first, n, centre, near, out):
+    """out[i] = min(near[i], squared distance of row first + i to centre); returns its sum."""
+    if x.shape[0] == 2:
+        return _nearer_in_plane(x[0, first : first + n], x[1, first : first + n], centre, near, out, n)
+    _squared_distance(x, first, n, centre, out)
+    for i in range(n):
+        out[i] = out[i] if out[i] < near[i] else near[i]
+    return total(out, n)
+
+
 @compiled
 def _distance_to(x, row, closest, out, blocks):
     """Out = min(closest, squared distance to row `row` of x), blocks = its sums by block; returns the whole sum."""
@@ -256,10 +326,7 @@ def _distance_to(x, row, closest, out, blocks):
     for first in range(0, n, BLOCK):
         m = min(BLOCK, n - first)
         piece, near = out[first : first + m], closest[first : first + m]
-        _squared_distance(x, first, m, centre, piece)
-        for i in range(m):
-            piece[i] = piece[i] if piece[i] < near[i] else near[i]
-        blocks[first // BLOCK] = total(piece, m)
+        blocks[first // BLOCK] = _nearer(x, first, m, centre, near, piece)
         potential += blocks[first // BLOCK]
     return potential
 
@@ -315,6 +382,12 @@ def _nearest_two(x, first, n, centres, second):
     edge = 0.0
     for a in range(d):
         edge += 0.5 * (centres[1, a] ** 2 - centres[0, a] ** 2)
+    if d == 2:
+        row, other = x[0, first : first + n], x[1, first : first + n]
+        p, q = centres[1, 0] - centres[0, 0], centres[1, 1] - centres[0, 1]
+        for i in range(n):
+            second[i] = 1.0 if p * row[i] + q * other[i] > edge else 0.0
+        return
     second[:n] = -edge
     for a in range(d):
         row, normal = x[a, first : first + n], centres[1, a] - centres[0, a]

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
+from scipy.spatial.distance import cdist
 
 from outcross.core.contracts import Model, Source
 from outcross.core.mixture import Mixture, Moments
@@ -22,6 +23,7 @@ Array = NDArray[np.float64]
 REFERENCE_ROWS = 1 << 18  # rows of a known law, where its closed form is not enough
 DRAWS = 100_000  # fresh rows of a model whose law is not known
 LEVELS = np.array([0.01, 0.001])  # outer mass of each tail, of each side
+SAMPLED = 1000  # rows of each side where a measure compares rows with rows
 GRID = 129  # points of the marginal distribution functions
 
 
@@ -118,6 +120,19 @@ class Reference:
         return 0.0 if self.law is not None else float(np.sqrt((1 - mass) / (mass * len(self.rows))))
 
     @cached_property
+    def frame(self) -> Array:
+        """Lower and upper edge of each column, a twentieth beyond the rows: (2, d)."""
+        low, high = self.rows.min(axis=0), self.rows.max(axis=0)
+        margin = 0.05 * np.where(high > low, high - low, 1.0)
+        return np.stack([low - margin, high + margin])
+
+    @lru_cache(maxsize=2)  # noqa: B019  a reference lives as long as its process
+    def within(self, n: int) -> Array:
+        """Distances in standard deviations among the first n reference rows (n, n)."""
+        scaled = self.rows[:n] / self.sd
+        return np.asarray(cdist(scaled, scaled))
+
+    @cached_property
     def grid(self) -> Array:
         """Points (d, GRID) over mean +- 6 standard deviations."""
         return self.moments.mean[:, None] + np.linspace(-6.0, 6.0, GRID) * self.sd[:, None]
@@ -169,6 +184,14 @@ class Context:
         """Equally many rows of the model and of the reference, at most n, for measures on samples."""
         m = min(n, len(self.reference.rows), DRAWS)
         return self.draws[:m], self.reference.rows[:m]
+
+    @cached_property
+    def gaps(self) -> tuple[Array, Array, Array]:
+        """Distances in standard deviations between rows of reference and model, and within each: (n, n) all three."""
+        sd = self.reference.sd
+        fake, real = self.rows(SAMPLED)
+        within = self.reference.within(len(real))
+        return cdist(real / sd, fake / sd), cdist(fake / sd, fake / sd), within
 
     def generator(self, shard: int) -> np.random.Generator:
         """Chance for a measure; `shard` tells the measures of one generation apart."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from outcross.core.contracts import Generation, Measure, Quantity, Reading, Readings
-from outcross.measures.context import Array, Context
+from outcross.measures.context import SAMPLED, Array, Context
 
-ROWS, NEIGHBOURS, BINS = 1000, 5, 72
+NEIGHBOURS, BINS, MAPPED = 5, 72, 30_000
 QUANTITIES = {
     "precision": Quantity("share", "none", None, "model rows inside the reference's manifold"),
     "recall": Quantity("share", "down", None, "reference rows inside the model's manifold"),
@@ -19,16 +18,12 @@ QUANTITIES = {
 
 def coverage(generation: Generation, context: Context) -> Readings:
     """Precision and recall (Kynkaanniemi et al. 2019), density and coverage (Naeem et al. 2020): k = 5, equal rows."""
-    sd = context.reference.sd
-    if not (sd > 0).all():
+    if not (context.reference.sd > 0).all():
         return {name: Reading(np.nan, why=context.reference.flat) for name in QUANTITIES}
-    fake, real = (rows / sd for rows in context.rows(ROWS))
-    if len(real) <= NEIGHBOURS:
-        return {
-            name: Reading(np.nan, why=f"{len(real)} reference rows: more than {NEIGHBOURS} are needed")
-            for name in QUANTITIES
-        }
-    between = cdist(real, fake)
+    n = min(SAMPLED, len(context.reference.rows))
+    if n <= NEIGHBOURS:
+        return {name: Reading(np.nan, why=f"{n} reference rows: more than {NEIGHBOURS} are needed") for name in QUANTITIES}
+    between, fake, real = context.gaps
     real_radius, fake_radius = _radius(real), _radius(fake)
     inside = between < real_radius[:, None]
     return {
@@ -39,19 +34,20 @@ def coverage(generation: Generation, context: Context) -> Readings:
     }
 
 
-def _radius(rows: Array) -> Array:
-    """Distance of each row to its k-th neighbour among the others."""
-    return np.asarray(np.partition(cdist(rows, rows), NEIGHBOURS, axis=1)[:, NEIGHBOURS])
+def _radius(within: Array) -> Array:
+    """Distance of each row to its k-th neighbour among the others; a row is its own nearest."""
+    return np.asarray(np.partition(within, NEIGHBOURS, axis=1)[:, NEIGHBOURS])
 
 
 def density_map(generation: Generation, context: Context) -> Readings:
     """Share of draws in each cell over the reference's range, first two columns (one column: a vector)."""
-    reference = context.reference
-    low, high = reference.rows.min(axis=0), reference.rows.max(axis=0)
-    span = np.where(high > low, high - low, 1.0)
-    low, high = (low - 0.05 * span)[:2], (high + 0.05 * span)[:2]
-    counts, _ = np.histogramdd(context.draws[:, :2], bins=BINS, range=list(zip(low, high, strict=True)))
-    return {"density_map": counts / len(context.draws), "density_range": np.stack([low, high])}
+    low, high = context.reference.frame[:, :2]
+    rows = context.draws[:MAPPED, :2]
+    cell = np.floor((rows - low) / (high - low) * BINS).astype(np.int64)
+    cell = cell[(cell.min(axis=1) >= 0) & (cell.max(axis=1) < BINS)]
+    shape = (BINS,) * cell.shape[1]
+    counts = np.bincount(np.ravel_multi_index(tuple(cell.T), shape), minlength=BINS ** len(shape)).reshape(shape)
+    return {"density_map": counts / len(rows), "density_range": np.stack([low, high])}
 
 
 MEASURES = (

@@ -58,10 +58,15 @@ def _built_in_measures() -> tuple[Measure, ...]:
     return tuple(m for f in files for m in getattr(_module("measures", f), "MEASURES", ()))
 
 
+@cache
+def _known_measures() -> dict[str, Measure]:
+    outside = {e.name: e.load() for e in entry_points(group="outcross.measures")}
+    return {m.name: m for m in _built_in_measures()} | outside
+
+
 def measures(chosen: str | Iterable[str] = "default") -> tuple[Measure, ...]:
     """Measures by name, in a fixed order; `default` is all. Raises InputError on an unknown name."""
-    known = {m.name: m for m in _built_in_measures()}
-    known |= {e.name: e.load() for e in entry_points(group="outcross.measures")}
+    known = _known_measures()
     wanted = known if isinstance(chosen, str) else list(chosen)
     for name in wanted:
         if name not in known:

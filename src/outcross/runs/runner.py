@@ -168,7 +168,7 @@ def _merge(store: Writer, experiment: Experiment) -> Experiment:
 
 def _describe(store: Writer, experiment: Experiment) -> None:
     """Write down what is run, where, and with what."""
-    text = json.dumps(experiment.canonical(), sort_keys=True)
+    text = json.dumps(experiment.canonical())  # in the order given: it numbers the cells
     if store.meta("experiment") != text:
         cells = [c._asdict() for c in experiment.settled]
         store.set_meta(experiment=text, cells=json.dumps(cells))

@@ -1,0 +1,1 @@
+"""Benchmarks: ratios against a named baseline, both timed in one run, interleaved."""

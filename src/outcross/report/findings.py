@@ -1,0 +1,157 @@
+"""Findings: sentences computed from a run's numbers, for the titles of figures, and what their captions must state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from outcross.core.errors import InputError
+from outcross.report.charts import number
+from outcross.report.frames import Frame, Summary
+from outcross.runs import worker
+from outcross.runs.spec import Cell
+
+PAPER = ("Shumailov et al., AI models collapse when trained on recursively generated data, Nature 631, 755-759 (2024), "
+         "doi 10.1038/s41586-024-07566-y")
+_PURE = ("mixture", "normal", "tabular")  # sources made from the experiment alone, without reading a file
+_NAMED = 3  # cells that a title names; more are counted
+_CHANGE = 1.5  # factor that counts as a change where there is no floor to compare with
+
+
+class Change(NamedTuple):
+    """What a quantity of a cell did between its first and its last record."""
+
+    label: str
+    verb: str
+    value: float
+
+
+def change(frame: Frame, cell: int, measure: str) -> Change | None:
+    """Whether the last median is outside the floor, and on which side; None without a number."""
+    there = [s for s in frame.series(cell, measure) if s.chains]
+    if not there:
+        return None
+    first, last = there[0], there[-1]
+    return Change(frame.cells[cell].label, "stays at" if first is last else _verb(first, last), last.value)
+
+
+def _verb(first: Summary, last: Summary) -> str:
+    low, high = (v if math.isfinite(v) else last.value for v in (last.low, last.high))
+    if math.isfinite(last.floor_low):
+        beyond, below = low > last.floor_high, high < last.floor_low
+    else:
+        beyond, below = low > _CHANGE * first.value, high < first.value / _CHANGE
+    return "grows to" if beyond else "falls to" if below else "stays at"
+
+
+def title(frame: Frame, noun: str, measure: str, cells: Sequence[int], share: bool = False) -> str:
+    """The finding on one quantity: what it did in which cell, or how many cells did what."""
+    found = [c for cell in cells if (c := change(frame, cell, measure))]
+    if not found:
+        return f"{noun} has no number: {reason(frame, measure)}"
+    unit = "" if share else unit_of(frame, measure)
+    last = max(s.generation for s in frame.summaries)
+    if last == 0:
+        told = ", ".join(f"{_said(c.value, unit, share)} under {c.label}" for c in found[:_NAMED])
+        return f"{noun} at generation 0: {told}"
+    if len(found) > _NAMED:
+        return _counted(noun, found, unit, share, last)
+    told = _joined([f"{c.verb} {_said(c.value, unit, share)} under {c.label}" for c in found])
+    return f"{noun} {told} by generation {last:,}"
+
+
+def _counted(noun: str, found: list[Change], unit: str, share: bool, last: int) -> str:
+    counts = [(verb, sum(c.verb == verb for c in found)) for verb in ("grows to", "falls to", "stays at")]
+    told = _joined([f"{'grows' if v[0] == 'g' else 'falls' if v[0] == 'f' else 'stays'} in {n} of {len(found)} cells"
+                    for v, n in counts if n])
+    least, most = min(found, key=lambda c: c.value), max(found, key=lambda c: c.value)
+    ends = f"{_said(least.value, unit, share)} ({least.label}) to {_said(most.value, unit, share)} ({most.label})"
+    return f"{noun} {told} by generation {last:,}: it ends between {ends}"
+
+
+def _said(value: float, unit: str, share: bool) -> str:
+    if not share:
+        return f"{number(value)} {unit}".strip()
+    return "less than 0.1 % of the truth's" if value < 0.001 else f"{number(100 * value)} % of the truth's"
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def reason(frame: Frame, measure: str) -> str:
+    """The commonest reason why a quantity has no number."""
+    return next((s.why for s in frame.summaries if s.measure == measure and s.why), "it was not measured")
+
+
+def unit_of(frame: Frame, measure: str) -> str:
+    """The unit of a quantity, as far as it says anything."""
+    unit = frame.quantities[measure].unit if measure in frame.quantities else ""
+    return "" if unit in ("ratio", "share", "density") else unit
+
+
+def headline(frame: Frame, decided: Sequence[tuple[str, str]]) -> str:
+    """The run in one line, from the label and phase of each cell."""
+    said = {"late": "late collapse", "early": "early collapse", "none": "no collapse", "inconclusive": "no clear answer"}
+    groups = {p: [label for label, phase in decided if phase == p] for p in said}
+    told = [f"{said[p]} under {_joined(labels) if len(labels) <= _NAMED else f'{len(labels)} of {len(decided)} cells'}"
+            for p, labels in groups.items() if labels]
+    text = _joined(told) if told else "nothing has been measured yet"
+    return text[0].upper() + text[1:]
+
+
+def source_of(cell: Cell) -> tuple[Any, Any] | None:
+    """Source and reference of a cell where the experiment alone gives them: a report reads no other file."""
+    if cell.source.get("kind") not in _PURE:
+        return None
+    try:
+        return worker.source_of(cell)
+    except InputError:
+        return None
+
+
+def rows_of(cell: Cell) -> str:
+    """How many rows a generation of a cell has."""
+    start = cell.samples["start"]
+    if start == "auto":
+        found = source_of(cell)
+        limit = found[0].rows if found else None
+        start = min(1000, limit) if limit else 1000
+        if found is None:
+            return "up to 1,000"
+    growth = cell.samples["growth"]
+    if growth == "constant":
+        return f"{start:,}"
+    how = growth if isinstance(growth, str) else "scheduled"
+    return f"{start:,} at first, {how} growth"
+
+
+def sizes(frame: Frame) -> str:
+    """Rows a generation over all cells."""
+    found = list(dict.fromkeys(rows_of(c) for c in frame.cells))
+    return " / ".join(found[:8]) + (" / ..." if len(found) > 8 else "")
+
+
+def method(frame: Frame) -> str:
+    """What a caption says of a figure across chains: rows, chains, what the bands and the strip are."""
+    e = frame.experiment
+    text = f"n = {sizes(frame)} rows a generation, {e.chains:,} chain{'s' if e.chains != 1 else ''} a cell. Line: median over chains"
+    if e.chains >= 6:
+        text += "; deeper band: 95 % interval of the median (order statistics)"
+    elif e.chains > 1:
+        text += "; fewer than six chains give no 95 % interval of it"
+    if e.chains > 1:
+        text += "; pale band: 10th to 90th percentile of the chains"
+    if e.floor:
+        text += f"; grey strip: real against real, 5th to 95th percentile of {e.floor} models fitted on fresh real rows"
+    if e.generations > 20:
+        text += "; generations on a symmetric-log axis, so that 0 has its place"
+    return f"{text}."
+
+
+def policy(cell: Cell) -> str:
+    """The policy of a cell in words."""
+    rest = {k: v for k, v in cell.policy.items() if k != "kind" and v is not None}
+    told = ", ".join(f"{k} {v}" for k, v in rest.items())
+    return str(cell.policy["kind"]) + (f" ({told})" if told else "")
