@@ -29,6 +29,11 @@ def main() -> None:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    except (MemoryError, OSError) as e:
+        if debug:
+            raise
+        print(f"error: {type(e).__name__}: {_visible(str(e))}: free some memory or disk", file=sys.stderr)
+        sys.exit(5)
     except Exception as e:
         if debug:
             raise

@@ -144,16 +144,17 @@ def _philox_pairs(u, v, first, kind, words, n):
 def normals_into(out, words):
     """Fill the vector out with independent N(0, 1) numbers of the stream `words` (Box-Muller)."""
     half = (out.shape[0] + 1) // 2
-    u, v = np.empty(BLOCK), np.empty(BLOCK)
-    work, more = np.empty(BLOCK), np.empty(BLOCK)
+    room = np.empty((4, BLOCK))
+    u, v, work, more = room[0], room[1], room[2], room[3]
     for first in range(0, half, BLOCK):
         n = min(BLOCK, half - first)
         _philox_pairs(u, v, np.uint64(first), _NORMALS, words, n)
         _box_muller_radius(u, work, more, n)
-        _turn(v, u, work, more, n)
-        out[first : first + n] = work[:n]
         rest = min(n, out.shape[0] - half - first)
-        if rest > 0:
+        if rest == n:
+            _turn(v, u, out[first : first + n], out[half + first : half + first + n], n)
+        else:
+            _turn(v, u, out[first : first + n], more, n)
             out[half + first : half + first + rest] = more[:rest]
 
 
@@ -161,14 +162,14 @@ def normals_into(out, words):
 def uniforms_into(out, words):
     """Fill the vector out with independent uniforms on [0, 1) of the stream `words`."""
     half = (out.shape[0] + 1) // 2
-    u, v = np.empty(BLOCK), np.empty(BLOCK)
+    more = np.empty(BLOCK)
     for first in range(0, half, BLOCK):
         n = min(BLOCK, half - first)
-        _philox_pairs(u, v, np.uint64(first), _UNIFORMS, words, n)
-        out[first : first + n] = u[:n]
         rest = min(n, out.shape[0] - half - first)
-        if rest > 0:
-            out[half + first : half + first + rest] = v[:rest]
+        second = out[half + first : half + first + n] if rest == n else more
+        _philox_pairs(out[first : first + n], second, np.uint64(first), _UNIFORMS, words, n)
+        if rest < n:
+            out[half + first : half + first + rest] = more[:rest]
 
 
 @compiled

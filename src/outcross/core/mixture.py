@@ -61,11 +61,11 @@ def sample_into(out, n, weights, means, covariances, words):
     for c in range(k):
         if not cholesky(covariances[c], factors[c]):
             return False
-    z, u = np.empty(d * n), np.empty(n)
-    normals_into(z, words)
+    room = np.empty((d + 2) * n)
+    normals_into(room[: d * n], words)
+    z, u, chosen = room[: d * n].reshape(d, n), room[d * n : (d + 1) * n], room[(d + 1) * n :]
     uniforms_into(u, words)
-    z = z.reshape(d, n)
-    chosen = np.zeros(n)
+    chosen[:] = 0.0
     edge = 0.0
     for c in range(k - 1):
         edge += weights[c]
@@ -156,6 +156,11 @@ class Mixture:
             log_joint[c] = np.log(self.weights[c]) - 0.5 * (d * np.log(2 * np.pi) + log_det + (z * z).sum(0))
         return np.asarray(np.logaddexp.reduce(log_joint, axis=0))
 
+    @cached_property
+    def norm_squared(self) -> float:
+        """(f, f), the integral of the squared density."""
+        return self.overlap(self)
+
     def overlap(self, other: Mixture) -> float:
         """(f, h), the integral of the product of both densities: Gaussians evaluated at each other's means."""
         gap = self.means[:, None] - other.means[None]
@@ -169,7 +174,7 @@ class Mixture:
 
         Shumailov et al. 2024, mixture experiment. Unbounded: it grows like 1 / sigma^d as a component narrows.
         """
-        return self.overlap(self) + other.overlap(other) - 2.0 * self.overlap(other)
+        return self.norm_squared + other.norm_squared - 2.0 * self.overlap(other)
 
 
 def _directions(d: int) -> Array:

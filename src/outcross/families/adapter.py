@@ -28,8 +28,8 @@ def resolve(path: str) -> Any:
     require(bool(module and name), f"a dotted path reads package.module:Name, got {path!r}")
     try:
         return getattr(import_module(module), name)
-    except (ImportError, AttributeError) as e:
-        raise InputError(f"cannot import {path!r}: {e}") from e
+    except Exception as e:  # a module may raise anything when it is imported
+        raise InputError(f"cannot import {path!r}: {type(e).__name__}: {e}") from e
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,10 +48,17 @@ class Commands:
         argv = [part.format_map({k: str(v) for k, v in values.items()}) for part in shlex.split(template)]
         try:
             done = subprocess.run(
-                argv, capture_output=True, timeout=self.timeout, check=False, stdin=subprocess.DEVNULL
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                timeout=self.timeout,
+                check=False,
             )
         except FileNotFoundError:
             raise InputError(f"learner.{which}: no program {argv[0]!r} on this machine") from None
+        except PermissionError:
+            raise InputError(f"learner.{which}: {argv[0]!r} is not executable") from None
         except subprocess.TimeoutExpired:
             raise LearnerError(f"the {which} command took more than {self.timeout:g} s: {template}") from None
         said = (done.stderr.decode(errors="replace").strip().splitlines() or ["it printed nothing"])[-1][:200]
@@ -129,7 +136,12 @@ class Learner:
 
 
 def _check(which: str, template: str) -> None:
-    used = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+    try:
+        used = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+        words = shlex.split(template)
+    except ValueError as e:
+        raise InputError(f"the {which} command cannot be read ({e}): {template!r}; a brace is written twice") from e
+    require(bool(words), f"the {which} command is empty")
     missing, unknown = _NEEDED[which] - used, used - _ALLOWED[which]
     require(not unknown, f"the {which} command has {_braced(unknown)}; known are {_braced(_ALLOWED[which])}")
     require(not missing, f"the {which} command needs {_braced(missing)}, got {template!r}")

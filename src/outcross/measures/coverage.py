@@ -22,7 +22,9 @@ def coverage(generation: Generation, context: Context) -> Readings:
         return {name: Reading(np.nan, why=context.reference.flat) for name in QUANTITIES}
     n = min(SAMPLED, len(context.reference.rows))
     if n <= NEIGHBOURS:
-        return {name: Reading(np.nan, why=f"{n} reference rows: more than {NEIGHBOURS} are needed") for name in QUANTITIES}
+        return {
+            name: Reading(np.nan, why=f"{n} reference rows: more than {NEIGHBOURS} are needed") for name in QUANTITIES
+        }
     between, fake, real = context.gaps
     real_radius, fake_radius = _radius(real), _radius(fake)
     inside = between < real_radius[:, None]

@@ -23,10 +23,22 @@ RGB = tuple[int, int, int]
 
 # Okabe and Ito 2008 without black, which is the truth's; orange and yellow come last, as phases use them
 _LIGHT: tuple[RGB, ...] = (
-    (0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (230, 159, 0), (148, 130, 20),
+    (0, 114, 178),
+    (213, 94, 0),
+    (0, 158, 115),
+    (204, 121, 167),
+    (86, 180, 233),
+    (230, 159, 0),
+    (148, 130, 20),
 )
 _DARK: tuple[RGB, ...] = (
-    (77, 163, 219), (240, 133, 60), (38, 190, 148), (224, 150, 192), (134, 205, 245), (240, 181, 60), (222, 209, 80),
+    (77, 163, 219),
+    (240, 133, 60),
+    (38, 190, 148),
+    (224, 150, 192),
+    (134, 205, 245),
+    (240, 181, 60),
+    (222, 209, 80),
 )
 _DASHES = ([1, 0], [6, 3], [2, 2], [9, 3, 2, 3], [12, 4], [4, 1], [1, 3], [9, 3, 2, 3, 2, 3])
 PHASES = ("none", "early", "late", "inconclusive", "ended")
@@ -49,6 +61,12 @@ class Look(NamedTuple):
         """The CSS value that follows the page's theme."""
         return f"var(--cell-{self.cell})"
 
+    @property
+    def middle(self) -> RGB:
+        """A colour between both, for pictures, which cannot follow the theme."""
+        both = [[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in (self.light, self.dark)]
+        return tuple((a + b) // 2 for a, b in zip(*both, strict=True))  # type: ignore[return-value]
+
 
 def looks(frame: Frame) -> list[Look]:
     """The look of every cell."""
@@ -62,10 +80,15 @@ def looks(frame: Frame) -> list[Look]:
         hue = arms.index(cell.arm) % len(_LIGHT)
         # The last point of a sweep has the arm's full colour, the others are paler
         pale = 0.6 * (of - 1 - place) / (of - 1) if of > 1 else 0.0
-        found.append(Look(
-            number, cell.label, _mixed(_LIGHT[hue], (255, 255, 255), pale), _mixed(_DARK[hue], (24, 26, 31), 0.8 * pale),
-            _DASHES[(of - 1 - place) % len(_DASHES)],
-        ))
+        found.append(
+            Look(
+                number,
+                cell.label,
+                _mixed(_LIGHT[hue], (255, 255, 255), pale),
+                _mixed(_DARK[hue], (24, 26, 31), 0.8 * pale),
+                _DASHES[(of - 1 - place) % len(_DASHES)],
+            )
+        )
     return found
 
 
@@ -76,10 +99,18 @@ def _mixed(colour: RGB, other: RGB, share: float) -> str:
 def config() -> Spec:
     """Vega configuration that all charts share: transparent, in the page's colours and font."""
     ink, grid = "var(--muted)", "var(--line)"
-    axis = {"labelColor": ink, "titleColor": "var(--ink)", "domainColor": ink, "tickColor": ink, "gridColor": grid,
-            "titleFontWeight": "normal", "labelFontSize": 12, "titleFontSize": 12, "labelOverlap": "greedy"}
-    return {"background": None, "font": "system-ui, sans-serif", "view": {"stroke": None}, "axis": axis,
-            "aria": False}
+    axis = {
+        "labelColor": ink,
+        "titleColor": "var(--ink)",
+        "domainColor": ink,
+        "tickColor": ink,
+        "gridColor": grid,
+        "titleFontWeight": "normal",
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "labelOverlap": "greedy",
+    }
+    return {"background": None, "font": "system-ui, sans-serif", "view": {"stroke": None}, "axis": axis, "aria": False}
 
 
 class Axes(NamedTuple):
@@ -103,10 +134,12 @@ def series(frame: Frame, measure: str, shown: Sequence[Look], axes: Axes) -> Spe
     rows = [_row(s, look, bottom) for look in shown for s in thinned(found[look.cell], _POINTS // len(shown))]
     data = alt.Data(values=rows)
     x, y = _generation(frame), _vertical(axes, bottom)
-    colour = alt.Color("c:N", legend=None, scale=alt.Scale(
-        domain=[str(k.cell) for k in shown], range=[k.colour for k in shown]))
-    dash = alt.StrokeDash("c:N", legend=None, scale=alt.Scale(
-        domain=[str(k.cell) for k in shown], range=[k.dash for k in shown]))
+    colour = alt.Color(
+        "c:N", legend=None, scale=alt.Scale(domain=[str(k.cell) for k in shown], range=[k.colour for k in shown])
+    )
+    dash = alt.StrokeDash(
+        "c:N", legend=None, scale=alt.Scale(domain=[str(k.cell) for k in shown], range=[k.dash for k in shown])
+    )
     layers = _levels(axes, _floors(found.values(), bottom))
     base = alt.Chart(data).encode(x=x, color=colour)
     single = len({r["g"] for r in rows}) == 1
@@ -121,8 +154,14 @@ def series(frame: Frame, measure: str, shown: Sequence[Look], axes: Axes) -> Spe
 def _row(s: Summary, look: Look, bottom: float | None) -> dict[str, Any]:
     """One point: a to e are the edges of the bands, t the texts of the tooltip."""
     ends = {"v": s.value, "a": s.spread_low, "b": s.low, "d": s.spread_high, "e": s.high}
-    texts = {"tl": look.label, "tv": number(s.value), "ti": span(s.low, s.high),
-             "ts": span(s.spread_low, s.spread_high), "tf": span(s.floor_low, s.floor_high), "n": s.chains}
+    texts = {
+        "tl": look.label,
+        "tv": number(s.value),
+        "ti": span(s.low, s.high),
+        "ts": span(s.spread_low, s.spread_high),
+        "tf": span(s.floor_low, s.floor_high),
+        "n": s.chains,
+    }
     return {"g": s.generation, "c": str(look.cell), **{k: _plotted(v, bottom) for k, v in ends.items()}, **texts}
 
 
@@ -136,8 +175,15 @@ def _plotted(value: float, bottom: float | None) -> float | None:
 def _tooltip(title: str) -> list[Any]:
     import altair as alt
 
-    named = (("tl:N", "cell"), ("g:Q", "generation"), ("tv:N", title), ("ti:N", "95 % interval of the median"),
-             ("ts:N", "10 to 90 % of chains"), ("tf:N", "real against real"), ("n:Q", "chains"))
+    named = (
+        ("tl:N", "cell"),
+        ("g:Q", "generation"),
+        ("tv:N", title),
+        ("ti:N", "95 % interval of the median"),
+        ("ts:N", "10 to 90 % of chains"),
+        ("tf:N", "real against real"),
+        ("n:Q", "chains"),
+    )
     return [alt.Tooltip(field, title=name, **({"format": ","} if field == "g:Q" else {})) for field, name in named]
 
 
@@ -180,11 +226,19 @@ def _generation(frame: Frame) -> alt.X:
 
     last = frame.experiment.generations
     if last <= 20:
-        return alt.X("g:Q", title="generation", axis=alt.Axis(tickMinStep=1, grid=False),
-                     scale=alt.Scale(domain=[0, max(last, 1)], nice=False))
+        return alt.X(
+            "g:Q",
+            title="generation",
+            axis=alt.Axis(tickMinStep=1, grid=False),
+            scale=alt.Scale(domain=[0, max(last, 1)], nice=False),
+        )
     ticks = [0, *(10**k for k in range(len(str(last))))]
-    return alt.X("g:Q", title="generation", axis=alt.Axis(values=ticks, grid=False, format=","),
-                 scale=alt.Scale(type="symlog", constant=1, domain=[0, last], nice=False))
+    return alt.X(
+        "g:Q",
+        title="generation",
+        axis=alt.Axis(values=ticks, grid=False, format=","),
+        scale=alt.Scale(type="symlog", constant=1, domain=[0, last], nice=False),
+    )
 
 
 def _vertical(axes: Axes, bottom: float | None) -> dict[str, Any]:
@@ -205,19 +259,32 @@ def phases(frame: Frame, found: Sequence[Course], chains: int, shown: Look) -> S
     if not rows:
         return None
     kept = thinned(rows, 3 * _POINTS // len(PHASES))
-    long = [{"g": g, "p": p, "o": PHASES.index(p), "s": round(n / chains, 4), "n": n}
-            for g, counts in kept for p, n in zip(PHASES, counts, strict=True)]
+    long = [
+        {"g": g, "p": p, "o": PHASES.index(p), "s": round(n / chains, 4), "n": n}
+        for g, counts in kept
+        for p, n in zip(PHASES, counts, strict=True)
+    ]
     chart = alt.Chart(alt.Data(values=long))
     mark = chart.mark_bar(size=60) if len(kept) == 1 else chart.mark_area()
     spec = mark.encode(
         x=_generation(frame),
-        y=alt.Y("s:Q", title="share of chains", stack="zero", axis=alt.Axis(format="%", tickCount=4),
-                scale=alt.Scale(domain=[0, 1])),
-        color=alt.Color("p:N", legend=None, scale=alt.Scale(
-            domain=list(PHASES), range=[f"var(--phase-{p})" for p in PHASES])),
+        y=alt.Y(
+            "s:Q",
+            title="share of chains",
+            stack="zero",
+            axis=alt.Axis(format="%", tickCount=4),
+            scale=alt.Scale(domain=[0, 1]),
+        ),
+        color=alt.Color(
+            "p:N", legend=None, scale=alt.Scale(domain=list(PHASES), range=[f"var(--phase-{p})" for p in PHASES])
+        ),
         order=alt.Order("o:Q"),
-        tooltip=[alt.Tooltip("p:N", title="phase"), alt.Tooltip("g:Q", title="generation", format=","),
-                 alt.Tooltip("s:Q", title="share", format=".0%"), alt.Tooltip("n:Q", title="chains")],
+        tooltip=[
+            alt.Tooltip("p:N", title="phase"),
+            alt.Tooltip("g:Q", title="generation", format=","),
+            alt.Tooltip("s:Q", title="share", format=".0%"),
+            alt.Tooltip("n:Q", title="chains"),
+        ],
     )
     return _finished(spec, 150)
 

@@ -7,6 +7,7 @@ densities are transparent where there is nothing. So one drawing serves light an
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -99,14 +100,19 @@ def _truth(reference: Any, like: Picture) -> Array | None:
 
 
 def densities(found: Sequence[Row]) -> str:
-    """One row a cell, the truth and then one column a generation."""
+    """One row a cell: the truth where it is known, then one picture a generation."""
     from matplotlib import rc_context
 
-    style = {"svg.fonttype": "none", "font.family": "sans-serif", "font.sans-serif": ["system-ui"], "font.size": 8,
-             "text.color": _INK, "axes.labelcolor": _INK, "axes.edgecolor": _INK, "xtick.color": _INK,
-             "ytick.color": _INK, "axes.linewidth": 0.5, "svg.hashsalt": "outcross", "xtick.major.size": 2,
-             "ytick.major.size": 2, "svg.id": "densities"}
-    style.pop("svg.id")
+    colours = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _INK)
+    style = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "outcross",
+        "font.size": 8,
+        "axes.linewidth": 0.5,
+        "xtick.major.size": 2,
+        "ytick.major.size": 2,
+        **colours,
+    }
     with rc_context(style):
         return _svg(_drawn(found), [row.look for row in found])
 
@@ -116,13 +122,25 @@ def _drawn(found: Sequence[Row]) -> Figure:
 
     generations = sorted({g for row in found for g in row.pictures})
     with_truth = any(row.truth is not None for row in found)
-    across, flat = len(generations) + with_truth, found[0].truth_or_first.ndim == 1
-    shape = 0.75 if flat else _shape(next(iter(found[0].pictures.values())).edges)
-    figure = Figure(figsize=(0.9 + 1.3 * across, 0.75 + len(found) * (1.3 * shape + 0.42)), layout="constrained")
-    grid = figure.subplots(len(found), across, squeeze=False, sharex="row", sharey="row")
-    for row, axes in zip(found, grid, strict=True):
+    first = next(iter(found[0].pictures.values()))
+    flat = first.shares.ndim == 1
+    height = 1.3 * (0.75 if flat else _shape(first.edges)) + 0.75
+    across = len(generations) + with_truth
+    figure = Figure(figsize=(0.4 + 1.35 * across, len(found) * height + (0.0 if flat else 0.5)), layout="constrained")
+    parts = figure.subfigures(
+        len(found) + (not flat), 1, squeeze=False, height_ratios=[height] * len(found) + ([] if flat else [0.5])
+    )[:, 0]
+    for row, part in zip(found, parts, strict=False):
+        part.suptitle(_short(row.look.label), x=0.01, ha="left", fontsize=9, weight="bold", parse_math=False)
+        axes = part.subplots(1, across, squeeze=False, sharex=True, sharey=True)[0]
         _draw_row(row, generations, list(axes), with_truth)
+    if not flat:
+        _key(parts[-1])
     return figure
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= 80 else f"{label[:77]}..."
 
 
 def _shape(edges: Array) -> float:
@@ -134,19 +152,106 @@ def _shape(edges: Array) -> float:
 
 def _draw_row(row: Row, generations: list[int], axes: list[Axes], with_truth: bool) -> None:
     first = next(iter(row.pictures.values()))
-    if with_truth:
-        _draw(axes.pop(0), "truth", None if row.truth is None else Picture(row.truth, first.edges), row, _INK)
-    for axis, generation in zip(axes, generations, strict=True):
-        _draw(axis, f"generation {generation:,}", row.pictures.get(generation), row, row.look.light)
+    truth = None if row.truth is None else Picture(row.truth, first.edges)
+    names = ["truth"] * with_truth + [f"generation {g:,}" for g in generations]
+    pictures = [truth] * with_truth + [row.pictures.get(g) for g in generations]
+    for axis, name, picture in zip(axes, names, pictures, strict=True):
+        axis.set_title(name, fontsize=8)
+        axis.patch.set_alpha(0.0)
+        axis.locator_params(nbins=4)
+        axis.set_xlabel(row.columns[0], parse_math=False)
+        if picture is None:
+            axis.text(0.5, 0.5, "not taken", ha="center", va="center", transform=axis.transAxes)
+        elif picture.shares.ndim == 1:
+            _curve(axis, None if name == "truth" else picture, truth, row.look.cell)
+        else:
+            _image(axis, picture, (128, 128, 128) if name == "truth" else row.look.middle)
+    axes[0].set_ylabel("density" if first.shares.ndim == 1 else row.columns[1], parse_math=False)
 
 
-def _draw(axis: Axes, title: str, picture: Picture | None, row: Row, colour: str) -> None:
-    axis.set_title(title, fontsize=8)
+def _image(axis: Axes, picture: Picture, colour: tuple[int, int, int]) -> None:
+    """Shares on a log scale from faint to full; a ring where nearly all draws are in a few cells."""
+    edges, shares = picture.edges, picture.shares
+    with np.errstate(divide="ignore"):
+        level = (np.log10(shares.T) - np.log10(_FAINTEST)) / np.log10(_FULLEST / _FAINTEST)
+    alpha = np.where(shares.T > 0, np.clip(0.1 + 0.9 * level, 0.1, 1.0), 0.0)
+    image = np.concatenate([np.broadcast_to(np.array(colour) / 255, (*alpha.shape, 3)), alpha[..., None]], axis=2)
+    axis.imshow(image, origin="lower", interpolation="none", aspect="auto", extent=_extent(edges))
+    if shares.sum() < _NEARLY:
+        axis.text(0.03, 0.97, f"{1 - shares.sum():.0%} outside", va="top", transform=axis.transAxes, fontsize=7)
+    if 0.0 < shares.sum() and picture.spread <= _POINT:
+        i, j = np.unravel_index(int(shares.argmax()), shares.shape)
+        centre = edges[0] + (np.array([i, j]) + 0.5) / shares.shape * (edges[1] - edges[0])
+        axis.plot(*centre, "o", markersize=9, markerfacecolor="none", markeredgecolor=_INK, markeredgewidth=0.8)
+
+
+def _extent(edges: Array) -> tuple[float, float, float, float]:
+    return float(edges[0, 0]), float(edges[1, 0]), float(edges[0, 1]), float(edges[1, 1])
+
+
+def _curve(axis: Axes, picture: Picture | None, truth: Picture | None, cell: int) -> None:
+    """A density over the truth's, cut off some way above the truth's peak."""
+    like = picture or truth
+    assert like is not None
+    bins = len(like.shares)
+    cuts = np.linspace(like.edges[0, 0], like.edges[1, 0], bins + 1)
+    per_unit = 1.0 / (cuts[1] - cuts[0])
+    if truth is not None:
+        axis.stairs(truth.shares * per_unit, cuts, fill=True, color=_INK, alpha=0.22, linewidth=0)
+        axis.set_ylim(0.0, _TALLEST * float(truth.shares.max()) * per_unit)
     if picture is None:
-        axis.text(0.5, 0.5, "not there", ha="center", va="center", transform=axis.transAxes)
-    elif picture.shares.ndim == 1:
-        _curve(axis, picture, row, colour)
-    else:
-        _image(axis, picture, row, colour)
-    axis.locator_params(nbins=4)
-    axis.patch.set_alpha(0.0)
+        return
+    axis.stairs(picture.shares * per_unit, cuts, color=_stand_in(cell), linewidth=1.1)
+    notes = [f"{1 - picture.shares.sum():.0%} outside"] if picture.shares.sum() < _NEARLY else []
+    if truth is not None and picture.shares.max() > _TALLEST * truth.shares.max():
+        notes.append(f"peak {picture.shares.max() * per_unit:.3g}")
+    axis.text(0.03, 0.97, "\n".join(notes), va="top", transform=axis.transAxes, fontsize=7)
+
+
+def _key(part: Any) -> None:
+    """The scale of the pictures."""
+    axis = part.subplots(1, 1)
+    ramp = np.zeros((1, 100, 4))
+    ramp[..., :3], ramp[0, :, 3] = 0.5, np.linspace(0.1, 1.0, 100)
+    axis.imshow(ramp, aspect="auto", interpolation="none", extent=(-5, -2, 0, 1))
+    axis.set(
+        yticks=[],
+        xticks=[-5, -4, -3, -2],
+        xticklabels=["1 in 100,000", "1 in 10,000", "1 in 1,000", "1 in 100 or more"],
+        title="share of draws in one cell of the picture",
+    )
+    axis.title.set_fontsize(8)
+
+
+def _stand_in(cell: int) -> str:
+    """A colour that stands for the CSS variable of a cell until the drawing is text."""
+    return f"#{0x020000 + cell:06x}"
+
+
+def _svg(figure: Figure, looks: Sequence[Look]) -> str:
+    """The drawing as an element for a page: no size of its own, colours of the page."""
+    out = io.StringIO()
+    figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = out.getvalue()
+    text = text[text.index("<svg") :].replace(_INK, "currentColor")
+    for look in looks:
+        text = text.replace(_stand_in(look.cell), look.colour)
+    head, rest = text.split(">", 1)
+    return re.sub(r' (width|height)="[^"]*"', "", head) + ' aria-hidden="true">' + rest
+
+
+def title(found: Sequence[Row]) -> str:
+    """The finding: what became of the region that holds 99 % of the draws."""
+    told = []
+    for row in found[:3]:
+        first, last = (row.pictures[g].spread for g in (min(row.pictures), max(row.pictures)))
+        share = last / first
+        told.append(
+            f"{share:.0%} of its size under {row.look.label}"
+            if share >= 0.01
+            else f"less than 1 % of its size under {row.look.label}"
+        )
+    last = max(g for row in found for g in row.pictures)
+    if last == 0:
+        return "Density at generation 0, chain 0"
+    return f"In chain 0, the region with 99 % of the draws is, by generation {last:,}, {', '.join(told)}"

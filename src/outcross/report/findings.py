@@ -12,8 +12,10 @@ from outcross.report.frames import Frame, Summary
 from outcross.runs import worker
 from outcross.runs.spec import Cell
 
-PAPER = ("Shumailov et al., AI models collapse when trained on recursively generated data, Nature 631, 755-759 (2024), "
-         "doi 10.1038/s41586-024-07566-y")
+PAPER = (
+    "Shumailov et al., AI models collapse when trained on recursively generated data, Nature 631, 755-759 (2024), "
+    "doi 10.1038/s41586-024-07566-y"
+)
 _PURE = ("mixture", "normal", "tabular")  # sources made from the experiment alone, without reading a file
 _NAMED = 3  # cells that a title names; more are counted
 _CHANGE = 1.5  # factor that counts as a change where there is no floor to compare with
@@ -63,8 +65,13 @@ def title(frame: Frame, noun: str, measure: str, cells: Sequence[int], share: bo
 
 def _counted(noun: str, found: list[Change], unit: str, share: bool, last: int) -> str:
     counts = [(verb, sum(c.verb == verb for c in found)) for verb in ("grows to", "falls to", "stays at")]
-    told = _joined([f"{'grows' if v[0] == 'g' else 'falls' if v[0] == 'f' else 'stays'} in {n} of {len(found)} cells"
-                    for v, n in counts if n])
+    told = _joined(
+        [
+            f"{'grows' if v[0] == 'g' else 'falls' if v[0] == 'f' else 'stays'} in {n} of {len(found)} cells"
+            for v, n in counts
+            if n
+        ]
+    )
     least, most = min(found, key=lambda c: c.value), max(found, key=lambda c: c.value)
     ends = f"{_said(least.value, unit, share)} ({least.label}) to {_said(most.value, unit, share)} ({most.label})"
     return f"{noun} {told} by generation {last:,}: it ends between {ends}"
@@ -93,10 +100,18 @@ def unit_of(frame: Frame, measure: str) -> str:
 
 def headline(frame: Frame, decided: Sequence[tuple[str, str]]) -> str:
     """The run in one line, from the label and phase of each cell."""
-    said = {"late": "late collapse", "early": "early collapse", "none": "no collapse", "inconclusive": "no clear answer"}
+    said = {
+        "late": "late collapse",
+        "early": "early collapse",
+        "none": "no collapse",
+        "inconclusive": "no clear answer",
+    }
     groups = {p: [label for label, phase in decided if phase == p] for p in said}
-    told = [f"{said[p]} under {_joined(labels) if len(labels) <= _NAMED else f'{len(labels)} of {len(decided)} cells'}"
-            for p, labels in groups.items() if labels]
+    told = [
+        f"{said[p]} under {_joined(labels) if len(labels) <= _NAMED else f'{len(labels)} of {len(decided)} cells'}"
+        for p, labels in groups.items()
+        if labels
+    ]
     text = _joined(told) if told else "nothing has been measured yet"
     return text[0].upper() + text[1:]
 

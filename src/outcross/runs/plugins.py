@@ -6,6 +6,7 @@ A built-in's name is its file's name. Other packages add names through entry poi
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import inspect
 import pkgutil
@@ -15,7 +16,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from outcross.core.contracts import Measure
 from outcross.core.errors import InputError
@@ -110,11 +111,19 @@ def parameters(group: str, kind: str) -> type[BaseModel] | None:
     if any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
         return None
     hints = get_type_hints(make.__init__ if inspect.isclass(make) else make, include_extras=True)
+    made = {f.name: f.default_factory for f in dataclasses.fields(make)} if dataclasses.is_dataclass(make) else {}
     fields: dict[str, Any] = {
-        name: (hints.get(name, Any), ... if p.default is p.empty else p.default)
+        name: (hints.get(name, Any), _default(p, made.get(name, dataclasses.MISSING)))
         for name, p in signature.parameters.items()
     }
     return create_model(f"{group}_{kind.replace(':', '_').replace('.', '_')}", __config__=CONFIG, **fields)
+
+
+def _default(parameter: inspect.Parameter, factory: Any) -> Any:
+    """What pydantic takes for a parameter's default: the value, the factory of a dataclass field, or `...` for none."""
+    if factory is not dataclasses.MISSING:
+        return Field(default_factory=factory)
+    return ... if parameter.default is parameter.empty else parameter.default
 
 
 CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
@@ -157,5 +166,6 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> str:
         return f"unknown key {path!r}; {nearest(inner[-1], model.model_fields)}"
     if problem["type"] == "missing":
         return f"{path} is missing"
-    given = problem["input"]
-    return f"{path}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {given!r}"
+    given = repr(problem["input"])
+    shown = given if len(given) <= 80 else f"{given[:80]} ..."
+    return f"{path}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {shown}"

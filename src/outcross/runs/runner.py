@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import signal
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -15,14 +14,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from outcross.core.errors import InputError, OutcrossError, ResourceError
+from outcross.core.errors import CorruptStore, InputError, OutcrossError, ResourceError
 from outcross.core.loop import Chain
-from outcross.runs import plugins, worker
-from outcross.runs.engines.local import RETRIES, Job, Outcome, available_cores, run_here, run_over
+from outcross.runs import plugins, upkeep, worker
+from outcross.runs.engines.local import RETRIES, Job, Outcome, WorkerDied, available_cores, run_here, run_over
 from outcross.runs.spec import Cell, Experiment, build, digest
-from outcross.runs.store import Checkpoint, Key, Progress, Reader, Writer, write_atomically
+from outcross.runs.store import REMEDY, Checkpoint, Key, Progress, Reader, Writer, io_error, write_atomically
 
 COMMIT_SECONDS = 1.0  # one transaction for all chains at most this often
+GRACE = 5.0  # seconds that work under way has to end after a signal
 _MERGED = ("generations", "chains")  # a run that is extended never shrinks
 
 
@@ -37,6 +37,7 @@ class Options:
     threads: int = 1
     memory: int | None = None
     commit_seconds: float = COMMIT_SECONDS
+    slice_seconds: float = worker.SLICE
 
 
 class Status(NamedTuple):
@@ -106,15 +107,31 @@ def run(experiment: Experiment, root: Path, options: Options | None = None, watc
     directory, whole = directory_of(experiment, root)
     chains = [_preflight(cell, experiment) for cell in experiment.settled]
     _check_memory(chains, experiment, options)
-    store = Writer(directory, experiment.canonical(), whole)
+    store = Writer(directory, whole)
+    caught: list[int] = []
     try:
+        _check_whole(store)
         experiment = _merge(store, experiment)
         _describe(store, experiment)
-        with _signals() as caught:
+        with _signals(caught):
             _Run(store, experiment, options, watcher, caught).go()
+    except KeyboardInterrupt:
+        if caught:
+            raise Interrupted(caught[0], directory) from None
+        raise
     finally:
         store.close()
     return directory
+
+
+def _check_whole(store: Writer) -> None:
+    """Refuse to build on a run that is damaged."""
+    if store.meta("experiment") is None and not store.chains():
+        return
+    damage = upkeep.check(store.directory).damage
+    if damage:
+        more = f" (and {len(damage) - 1} more, see `outcross fsck`)" if len(damage) > 1 else ""
+        raise CorruptStore(f"{store.directory}: {damage[0]}{more}; {REMEDY}")
 
 
 def _preflight(cell: Cell, experiment: Experiment) -> Chain:
@@ -171,12 +188,12 @@ def _describe(store: Writer, experiment: Experiment) -> None:
     text = json.dumps(experiment.canonical())  # in the order given: it numbers the cells
     if store.meta("experiment") != text:
         cells = [c._asdict() for c in experiment.settled]
-        store.set_meta(experiment=text, cells=json.dumps(cells))
         try:
             write_atomically(store.directory / "experiment.yaml", experiment.yaml().encode())
             write_atomically(store.directory / "environment.json", json.dumps(environment(), indent=1).encode())
         except OSError as e:
-            raise ResourceError(f"{store.directory}: cannot be written ({e})") from e
+            raise io_error(e, store.directory) from e
+        store.set_meta(experiment=text, cells=json.dumps(cells))
 
 
 def environment() -> dict[str, Any]:
@@ -201,23 +218,24 @@ def _version(name: str) -> str:
 
 
 @contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect SIGINT, SIGTERM and SIGHUP; a second one acts at once."""
-    caught: list[int] = []
+def _signals(caught: list[int]) -> Iterator[None]:
+    """Collect SIGINT, SIGTERM and SIGHUP; a second one, or the end of the grace, drops what is under way."""
 
     def note(number: int, frame: Any) -> None:
         if caught:
-            sys.exit(128 + number)
+            raise KeyboardInterrupt
         caught.append(number)
+        signal.setitimer(signal.ITIMER_REAL, GRACE)
 
     try:
-        before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)}
     except ValueError:  # not the main thread: whoever called us handles signals
-        yield caught
+        yield
         return
     try:
-        yield caught
+        yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
         for s, handler in before.items():
             signal.signal(s, handler)
 
@@ -277,12 +295,14 @@ class _Run:
 
     def _floor_jobs(self) -> Iterator[Job]:
         """The replicates of the noise floor that are not in the store."""
-        there = {(cell, replicate) for cell, replicate, _, _ in self.store.floor()}
+        there = self.store.floor_taken()
         for number, cell in enumerate(self.experiment.settled):
             for replicate in range(self.experiment.floor):
                 heavy = replicate < self.experiment.snapshots.chains
-                names = tuple(m.name for m in self.names if heavy or not m.heavy)
-                if (number, replicate) not in there:
+                names = tuple(
+                    m.name for m in self.names if (heavy or not m.heavy) and (number, replicate, m.name) not in there
+                )
+                if names:
                     yield Job(worker.floor, worker.FloorTask(number, cell, self.experiment.seed, replicate, names))
 
     def _chain_jobs(self) -> Iterator[Job]:
@@ -304,7 +324,8 @@ class _Run:
             return None
         start = self._start(key, reached, min([reached, *wanted]))
         kept = frozenset(g for g in self.records if self.experiment.kept(g))
-        return worker.Task(key, cell, self.experiment.seed, start, wanted, kept, until, reached)
+        seconds = self.options.slice_seconds
+        return worker.Task(key, cell, self.experiment.seed, start, wanted, kept, until, reached, seconds)
 
     def _lacking(self, key: Key, generation: int) -> tuple[str, ...]:
         """Measures to take at a record: the heavy ones at snapshots of the first chains only."""
@@ -330,7 +351,7 @@ class _Run:
     def _receive(self, outcome: Outcome) -> None:
         if isinstance(outcome.task, worker.FloorTask):
             if outcome.error is not None:
-                raise _as_ours(outcome.error)
+                raise outcome.error
             self.floor_news.append((outcome.task, outcome.result))
             return
         task: worker.Task = outcome.task
@@ -358,10 +379,10 @@ class _Run:
         if isinstance(error, InputError | ResourceError):
             raise error
         self.failures[task.key] = self.failures.get(task.key, 0) + 1
-        if self.failures[task.key] < RETRIES:
+        if self.failures[task.key] < RETRIES and not isinstance(error, WorkerDied):
             self.queue.append(Job(worker.advance, task))
             return
-        reason = f"{type(error).__name__}: {error}"
+        reason = str(error)
         self.watcher.say(f"chain {task.key[1]} of {self.experiment.settled[task.key[0]].label} failed: {reason}")
         self.over += 1
         self.news.setdefault(task.key, []).append(Progress(task.key, "failed", reason, None, {}, {}, {}, {}))
@@ -376,14 +397,10 @@ class _Run:
 
     def _commit(self) -> None:
         for task, readings in self.floor_news:
-            self.store.commit_floor(task.cell_number, task.replicate, readings)
+            self.store.commit_floor(task.cell_number, task.replicate, task.measures, readings)
         self.store.commit(_joined(parts) for parts in self.news.values())
         self.floor_news, self.news = [], {}
         self.committed = time.monotonic()
-
-
-def _as_ours(error: BaseException) -> BaseException:
-    return error if isinstance(error, OutcrossError) else OutcrossError(f"{type(error).__name__}: {error}")
 
 
 def _joined(parts: list[Progress]) -> Progress:

@@ -34,7 +34,8 @@ OUTSIDE_DIGEST = {
     "margins",
 }
 PAPER = (0, 50, 100, 150, 200, 350, 2000)  # generations that the paper draws
-_LARGEST = 4 << 20  # bytes of an experiment file
+_LARGEST = 1 << 20  # bytes of an experiment file
+_MOST_VALUES = 100_000
 
 
 class Arm(BaseModel):
@@ -282,16 +283,27 @@ def read_yaml(text: str, origin: str) -> Any:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
-    require(len(text) <= _LARGEST, f"{origin}: larger than {_LARGEST >> 20} MiB")
     require("${" not in text, f"{origin}: ${{...}} is not expanded here: write the value itself")
     try:
-        return YAML(typ="safe", pure=True).load(text)
+        tree = YAML(typ="safe", pure=True).load(text)
+        require(_size(tree) <= _MOST_VALUES, f"{origin}: more than {_MOST_VALUES:,} values, aliases written out")
+        return tree
     except YAMLError as e:
         mark = getattr(e, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise InputError(f"{origin}{line}: {getattr(e, 'problem', None) or str(e).splitlines()[0]}") from e
     except (RecursionError, ValueError) as e:
         raise InputError(f"{origin}: not readable as YAML: {type(e).__name__}") from e
+
+
+def _size(tree: Any) -> int:
+    """Values in a tree, each alias counted wherever it stands; stops counting when there are too many."""
+    found, left = 0, [tree]
+    while left and found <= _MOST_VALUES:
+        node = left.pop()
+        found += 1
+        left.extend(node.values() if isinstance(node, dict) else node if isinstance(node, list | set) else ())
+    return found
 
 
 def dump_yaml(tree: Any) -> str:
@@ -324,6 +336,7 @@ def load(name: str, overrides: Iterable[str] = ()) -> Experiment:
         hint = plugins.nearest(name, shipped())
         raise InputError(f"no experiment {name!r}, neither shipped nor a file; {hint}")
     try:
+        require(path.stat().st_size <= _LARGEST, f"{name}: larger than {_LARGEST >> 20} MiB")
         text = path.read_text(encoding="utf-8")
     except (UnicodeDecodeError, OSError) as e:
         raise InputError(f"{name}: cannot be read as UTF-8 text: {e}") from e

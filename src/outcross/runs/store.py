@@ -10,11 +10,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
-import json
 import os
 import socket
 import sqlite3
-import struct
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -32,6 +30,8 @@ from outcross.core.corpus import Batch
 from outcross.core.errors import CorruptStore, InputError, Locked, ResourceError
 
 FORMAT = 1
+REMEDY = "restore it from a copy, or remove the run with `outcross rm` and run again"
+_PATIENCE = 600.0  # seconds to wait for another connection's transaction: a writer outwaits a long read
 Key = tuple[int, int]  # cell, chain
 
 _SCHEMA = """
@@ -45,6 +45,8 @@ CREATE TABLE records (cell INTEGER, chain INTEGER, generation INTEGER, measure T
 CREATE TABLE arrays (cell INTEGER, chain INTEGER, generation INTEGER, name TEXT, blob TEXT NOT NULL,
   entry TEXT NOT NULL, PRIMARY KEY (cell, chain, generation, name)) WITHOUT ROWID;
 CREATE TABLE floor (cell INTEGER, replicate INTEGER, measure TEXT, value REAL, low REAL, high REAL, why TEXT,
+  PRIMARY KEY (cell, replicate, measure)) WITHOUT ROWID;
+CREATE TABLE floor_records (cell INTEGER, replicate INTEGER, measure TEXT,
   PRIMARY KEY (cell, replicate, measure)) WITHOUT ROWID;
 CREATE TABLE blobs (digest TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE events (number INTEGER PRIMARY KEY, seconds REAL NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL);
@@ -94,18 +96,27 @@ def io_error(error: OSError | sqlite3.Error, path: Path) -> ResourceError:
     return ResourceError(f"{path}: cannot be written ({error}): make it writable, or choose another place with --out")
 
 
+_OUTSIDE = {  # SQLite's complaints about the machine; every other one is about the file's content
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
+
+
 @contextmanager
 def _guarded(path: Path) -> Iterator[None]:
     """Turn what SQLite and the file system raise into this package's errors."""
     try:
         yield
-    except sqlite3.OperationalError as e:
-        raise io_error(e, path) from e
     except sqlite3.DatabaseError as e:
-        raise CorruptStore(
-            f"{path / 'run.db'}: damaged ({e}): restore it from a copy, or remove the run with "
-            "`outcross rm` and run again"
-        ) from e
+        if getattr(e, "sqlite_errorcode", 0) & 0xFF in _OUTSIDE:
+            raise io_error(e, path) from e
+        raise CorruptStore(f"{path / 'run.db'}: damaged ({e}); {REMEDY}") from e
     except OSError as e:
         raise io_error(e, path) from e
 
@@ -141,10 +152,17 @@ class Lock:
         with _guarded(directory):
             self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
+            with _guarded(self._path):
+                self._take(directory)
+        except BaseException:
+            os.close(self._handle)
+            raise
+
+    def _take(self, directory: Path) -> None:
+        try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(self._handle, 200).decode(errors="replace").strip() or "another process"
-            os.close(self._handle)
             raise Locked(f"{directory} is being written by {holder}: wait for it, or stop it") from None
         os.ftruncate(self._handle, 0)
         started = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -164,15 +182,22 @@ class Reader:
             raise InputError(f"{directory} holds no run; `outcross ls` shows where there are some")
         with _guarded(directory):
             self.db = self._connect()
-            found = self.meta("format")
+        try:
+            self._check_format()
+        except BaseException:
+            self.db.close()
+            raise
+
+    def _check_format(self) -> None:
+        found = self.meta("format")
         if found != str(FORMAT):
             raise CorruptStore(
-                f"{directory}: store format {found}, this version reads {FORMAT}: use the version that wrote it"
+                f"{self.directory}: store format {found}, this version reads {FORMAT}: use the version that wrote it"
             )
 
     def _connect(self) -> sqlite3.Connection:
         uri = f"{(self.directory / 'run.db').resolve().as_uri()}?mode=ro"
-        return sqlite3.connect(uri, uri=True, timeout=30.0)
+        return sqlite3.connect(uri, uri=True, timeout=_PATIENCE)
 
     def close(self) -> None:
         """Close the database."""
@@ -186,7 +211,21 @@ class Reader:
     def rows(self, query: str, values: Iterable[Any] = ()) -> list[Any]:
         """All rows of a query."""
         with _guarded(self.directory):
-            return self.db.execute(query, tuple(values)).fetchall()
+            try:
+                return self.db.execute(query, tuple(values)).fetchall()
+            except sqlite3.OperationalError as e:
+                if e.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                    raise
+                self._roll_back()
+                return self.db.execute(query, tuple(values)).fetchall()
+
+    def _roll_back(self) -> None:
+        """Undo the transaction of a writer that was killed in its midst, which a read-only connection cannot."""
+        db = sqlite3.connect(self.directory / "run.db", timeout=_PATIENCE)
+        try:
+            db.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        finally:
+            db.close()
 
     def chains(self) -> dict[Key, tuple[int, str, str | None]]:
         """Generation, status and reason of every chain begun."""
@@ -212,8 +251,13 @@ class Reader:
 
     def floor_seal(self) -> str:
         """SHA-256 over the noise floor."""
-        rows = self.rows("SELECT * FROM floor ORDER BY cell, replicate, measure")
+        tables = ("floor", "floor_records")
+        rows = [self.rows(f"SELECT * FROM {table} ORDER BY cell, replicate, measure") for table in tables]
         return hashlib.sha256(repr(rows).encode()).hexdigest()
+
+    def floor_taken(self) -> set[tuple[int, int, str]]:
+        """Cell, replicate and name of every measure taken for the noise floor."""
+        return set(self.rows("SELECT cell, replicate, measure FROM floor_records"))
 
     def taken(self) -> dict[Key, dict[int, set[str]]]:
         """Names of the measures taken so far, by chain and generation."""
@@ -269,7 +313,7 @@ class Reader:
         try:
             return self._open_pack[1][name]
         except KeyError:
-            raise CorruptStore(f"{self.blob(digest)}: holds no {name}") from None
+            raise CorruptStore(f"{self.blob(digest)}: holds no {name}; {REMEDY}") from None
 
     def _load(self, digest: str) -> dict[str, NDArray[Any]]:
         path = self.blob(digest)
@@ -289,22 +333,18 @@ class Reader:
     def content_digest(self) -> str:
         """SHA-256 over every result and final state: equal for equal runs, however they were interrupted."""
         h = hashlib.sha256()
-        for key, (generation, status, reason) in self.chains().items():
-            h.update(json.dumps([key, generation, status, reason]).encode())
-            h.update(seal(self.db, key).encode())
-            for name, array in sorted(self.arrays(key, generation, "checkpoint/").items()):
+        for key, where in self.chains().items():
+            h.update(f"{key}{seal(self.db, key, where)}".encode())
+            for name, array in sorted(self.arrays(key, where[0], "checkpoint/").items()):
                 h.update(name.encode() + array.tobytes())
         h.update(self.floor_seal().encode())
         return h.hexdigest()
 
 
-REMEDY = "restore it from a copy, or remove the run with `outcross rm` and run again"
-
-
 class Writer(Reader):
     """A run opened for writing, under the lock."""
 
-    def __init__(self, directory: Path, experiment: Mapping[str, Any], digest: str) -> None:
+    def __init__(self, directory: Path, digest: str) -> None:
         self.directory = directory
         with _guarded(directory):
             directory.mkdir(parents=True, exist_ok=True)
@@ -314,13 +354,14 @@ class Writer(Reader):
                 self._create(digest)
             super().__init__(directory)
             if self.meta("digest") != digest:
+                self.db.close()
                 raise CorruptStore(f"{directory} belongs to another experiment: choose another --out")
         except BaseException:
             self.lock.release()
             raise
 
     def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.directory / "run.db", timeout=30.0, isolation_level=None)
+        db = sqlite3.connect(self.directory / "run.db", timeout=_PATIENCE, isolation_level=None)
         db.execute("PRAGMA journal_mode = DELETE")
         db.execute("PRAGMA synchronous = FULL")
         return db
@@ -386,9 +427,12 @@ class Writer(Reader):
                 self._record(p, [(*p.key, e.generation, e.name, known.get(e.entry, digest), e.entry) for e in entries])
         self._drop_unnamed()
 
-    def commit_floor(self, cell: int, replicate: int, readings: Mapping[str, Reading]) -> None:
-        """Record one replicate of the noise floor."""
+    def commit_floor(self, cell: int, replicate: int, taken: Iterable[str], readings: Mapping[str, Reading]) -> None:
+        """Record what some measures say of one replicate of the noise floor."""
         with self.transaction():
+            self.db.executemany(
+                "INSERT OR REPLACE INTO floor_records VALUES (?, ?, ?)", [(cell, replicate, name) for name in taken]
+            )
             self.db.executemany(
                 "INSERT OR REPLACE INTO floor VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [(cell, replicate, name, _null(r.value), r.low, r.high, r.why) for name, r in readings.items()],
@@ -450,9 +494,9 @@ class Writer(Reader):
             ],
         )
         self.db.executemany("INSERT OR REPLACE INTO arrays VALUES (?, ?, ?, ?, ?, ?)", entries)
+        where = (generation, p.status, p.reason)
         self.db.execute(
-            "INSERT OR REPLACE INTO chains VALUES (?, ?, ?, ?, ?, ?)",
-            (*p.key, generation, p.status, p.reason, seal(self.db, p.key)),
+            "INSERT OR REPLACE INTO chains VALUES (?, ?, ?, ?, ?, ?)", (*p.key, *where, seal(self.db, p.key, where))
         )
 
     def _drop_unnamed(self) -> None:
@@ -492,17 +536,12 @@ def _entries(p: Progress) -> list[_Entry]:
     return found
 
 
-def seal(db: sqlite3.Connection, key: Key) -> str:
-    """SHA-256 over every number and every array name of a chain: a row lost or changed shows."""
-    h = hashlib.sha256()
-    for row in db.execute(
+def seal(db: sqlite3.Connection, key: Key, where: tuple[int, str, str | None]) -> str:
+    """SHA-256 over where a chain stands, its every number and array name: a row lost or changed shows."""
+    h = hashlib.sha256(repr(where).encode())
+    for query in (
         "SELECT generation, measure, value, low, high, why FROM metrics "
         "WHERE cell = ? AND chain = ? ORDER BY generation, measure",
-        key,
-    ):
-        numbers = struct.pack(">q3d", row[0], *(float("nan") if v is None else v for v in row[2:5]))
-        h.update(numbers + f"{row[1]}|{row[5]}\n".encode())
-    for query in (
         "SELECT generation, measure FROM records WHERE cell = ? AND chain = ? ORDER BY generation, measure",
         "SELECT generation, name, entry FROM arrays WHERE cell = ? AND chain = ? ORDER BY generation, name",
     ):

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from safetensors import safe_open
+
 from outcross.core.errors import CorruptStore, InputError, OutcrossError, require
 from outcross.runs.spec import Experiment
 from outcross.runs.store import Lock, Reader, io_error, seal
@@ -29,6 +31,7 @@ def check(directory: Path) -> Health:
     """
     reader = Reader(directory)
     try:
+        reader.rows("BEGIN")  # one moment of a run that may be under way
         damage = [*_database(reader), *_seals(reader), *_counts(reader), *_blobs(reader), *_floor(reader)]
         return Health(damage, _leftovers(reader))
     finally:
@@ -42,8 +45,8 @@ def _database(reader: Reader) -> Iterator[str]:
 
 
 def _seals(reader: Reader) -> Iterator[str]:
-    for cell, chain, told in reader.rows("SELECT cell, chain, seal FROM chains"):
-        if seal(reader.db, (cell, chain)) != told:
+    for cell, chain, told, *where in reader.rows("SELECT cell, chain, seal, generation, status, reason FROM chains"):
+        if seal(reader.db, (cell, chain), (where[0], where[1], where[2])) != told:
             yield f"run.db: rows of cell {cell}, chain {chain} are missing or changed"
 
 
@@ -54,11 +57,17 @@ def _counts(reader: Reader) -> Iterator[str]:
             f"SELECT DISTINCT cell, chain FROM {table} EXCEPT SELECT cell, chain FROM chains"
         ):
             yield f"run.db: {table} of cell {cell}, chain {chain}, but no such chain"
-    told = reader.meta("experiment")
+    told, chains = reader.meta("experiment"), reader.chains()
     if told is None:
+        if chains:
+            yield "run.db: chains, but no experiment"
         return
-    experiment = Experiment.parse(json.loads(told), str(reader.directory))
-    chains, finished = reader.chains(), reader.meta("finished") == told
+    try:
+        experiment = Experiment.parse(json.loads(told), str(reader.directory))
+    except (InputError, ValueError) as e:
+        yield f"run.db: the experiment cannot be read ({e})"
+        return
+    finished = reader.meta("finished") == told
     for cell in range(len(experiment.settled)):
         for chain in range(experiment.chains):
             if finished and (cell, chain) not in chains:
@@ -69,18 +78,28 @@ def _counts(reader: Reader) -> Iterator[str]:
 
 
 def _blobs(reader: Reader) -> Iterator[str]:
-    named = {b for (b,) in reader.rows("SELECT DISTINCT blob FROM arrays")}
-    for digest in sorted(named):
+    named: dict[str, set[str]] = {}
+    for digest, entry in reader.rows("SELECT DISTINCT blob, entry FROM arrays ORDER BY blob"):
+        named.setdefault(digest, set()).add(entry)
+    sizes = dict(reader.rows("SELECT digest, bytes FROM blobs"))
+    for digest, entries in named.items():
         path = reader.blob(digest)
         if not path.is_file():
             yield f"{path}: missing"
         elif _sha256(path) != digest:
             yield f"{path}: its content does not match its name"
+        elif sizes.get(digest) != path.stat().st_size:
+            yield f"run.db: blob {digest} is not told of as it is"
+        else:
+            with safe_open(path, "numpy") as blob:
+                lost = entries - set(blob.keys())
+            if lost:
+                yield f"{path}: holds no {min(lost)}"
 
 
 def _floor(reader: Reader) -> Iterator[str]:
     told = reader.meta("floor_seal")
-    if told is not None and told != reader.floor_seal():
+    if told != reader.floor_seal() and (told is not None or reader.floor()):
         yield "run.db: rows of the noise floor are missing or changed"
 
 

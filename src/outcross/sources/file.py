@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -16,5 +17,5 @@ class Source(Finite):
     def __init__(
         self, path: str, columns: Sequence[str] | None = None, missing: Literal["error", "drop"] = "error"
     ) -> None:
-        items, names = read_rows(Path(path).expanduser(), columns, missing)
+        items, names = read_rows(Path(os.path.expanduser(path)), columns, missing)
         super().__init__(path, items, names)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import math
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
+_SMALL, _MOST_INFLATION = 64 << 20, 200  # archives: bytes that are always fine, times the file's size beyond
 _MEMORY, _CPU_SECONDS, _MOST_COLUMNS = 8 << 30, 600, 10_000
 
 
@@ -27,11 +29,25 @@ def _limit() -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for what, most in ((resource.RLIMIT_AS, _MEMORY), (resource.RLIMIT_CPU, _CPU_SECONDS)):
+    for what, most in (
+        (resource.RLIMIT_AS, _MEMORY),
+        (resource.RLIMIT_CPU, _CPU_SECONDS),
+        (resource.RLIMIT_FSIZE, 0),
+    ):
         resource.setrlimit(what, (most, most))
 
 
+def _refuse_bomb(path: Path) -> None:
+    """Refuse an archive that unpacks to far more than it is."""
+    with zipfile.ZipFile(path) as archive:
+        whole = sum(member.file_size for member in archive.infolist())
+    if whole > max(_SMALL, _MOST_INFLATION * path.stat().st_size):
+        refuse(f"would unpack to {whole:,} bytes, more than {_MOST_INFLATION} times its size")
+
+
 def _from_numpy(path: Path, columns: list[str] | None) -> tuple[np.ndarray, list[str]]:
+    if path.suffix == ".npz":
+        _refuse_bomb(path)
     loaded = np.load(path, allow_pickle=False)
     if isinstance(loaded, np.lib.npyio.NpzFile):
         names = columns or sorted(loaded.files)
@@ -103,7 +119,7 @@ def _number(name: str, row: int, text: str | None) -> float:
     if text is None or text.strip().lower() in ("", "na", "nan", "null"):
         return math.nan
     try:
-        return float(text)
+        return float("" if "_" in text else text)  # Python reads 1_000 as a number, no table means it so
     except ValueError:
         refuse(
             f"column {name!r}, row {row + 1}: {text[:40]!r} is not a number; "

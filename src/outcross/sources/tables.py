@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import stat
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -27,8 +28,11 @@ def read_rows(path: Path, columns: Sequence[str] | None = None, missing: str = "
     columns: which, None for all. missing: `error` refuses empty and NaN cells, `drop` leaves their rows out.
     Raises InputError naming file, column and row.
     """
-    require(path.exists(), f"{path}: no such file")
-    require(path.is_file(), f"{path}: not a file")
+    try:
+        kind = path.stat().st_mode
+    except (OSError, ValueError) as e:
+        raise InputError(f"{path}: {getattr(e, 'strerror', None) or e}") from e
+    require(stat.S_ISREG(kind), f"{path}: not a file")
     require(path.suffix in FORMATS, f"{path}: unknown kind of file {path.suffix!r}; known: {', '.join(FORMATS)}")
     request = json.dumps({"path": str(path), "columns": list(columns) if columns else None, "missing": missing})
     try:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from typing import Any, NamedTuple
 
-from outcross.core.errors import LearnerError
+from outcross.core.errors import LearnerError, OutcrossError
 
 RETRIES = 3  # how often a task is tried before its chain counts as failed
+
+
+class WorkerDied(LearnerError):
+    """A job that killed its worker every time: memory, a crash in a library."""
 
 
 class Job(NamedTuple):
@@ -46,40 +51,65 @@ def run_here(pull: Pull, threads: int) -> Iterator[Outcome]:
 
 
 def attempt(job: Job) -> Outcome:
-    """Carry out a job; whatever it raises becomes its outcome."""
+    """Carry out a job; whatever it raises becomes its outcome, in a form that travels between processes."""
     try:
         return Outcome(job.task, job.work(job.task))
-    except Exception as e:  # a user's learner may raise anything: that chain failed, the others go on
+    except OutcrossError as e:
         return Outcome(job.task, error=e)
+    except (Exception, SystemExit) as e:  # a user's learner may raise anything: that chain failed, the others go on
+        return Outcome(job.task, error=LearnerError(f"{type(e).__name__}: {e}"))
 
 
 def run_over(pull: Pull, workers: int, threads: int) -> Iterator[Outcome]:
     """Carry out jobs over worker processes. A worker's death costs only time: its jobs are done again."""
     pool = _start(workers, threads)
-    flying: dict[Future[Outcome], tuple[Job, int]] = {}
+    flying: dict[Future[Outcome], Job] = {}
+    suspects: deque[Job] = deque()  # in flight when a worker died: each goes again alone, to take no other along
+    deaths = 0  # of workers under the first suspect
     try:
         while True:
-            while len(flying) < 2 * workers and (job := pull()) is not None:
-                flying[pool.submit(attempt, job)] = (job, 1)
+            while len(flying) < (1 if suspects else 2 * workers) and (job := suspects[0] if suspects else pull()):
+                flying[_submit(pool, job)] = job
             if not flying:
                 return
             done, _ = wait(flying, timeout=0.2, return_when=FIRST_COMPLETED)
-            whole = [f for f in done if f.exception() is None]
-            for future in whole:
-                del flying[future]
-                yield future.result()
-            if len(whole) < len(done):  # a worker died, and with it the pool: everything in flight goes again
-                lost = list(flying.values())
-                flying.clear()
-                pool.shutdown(wait=False, kill_workers=True)
-                pool = _start(workers, threads)
-                for job, tries in lost:
-                    if tries < RETRIES:
-                        flying[pool.submit(attempt, job)] = (job, tries + 1)
-                    else:
-                        yield Outcome(job.task, error=LearnerError(f"its worker died {tries} times: out of memory?"))
+            broken = [e for f in done if (e := f.exception()) is not None]
+            for future in done:
+                if future.exception() is None:
+                    if suspects and flying[future] is suspects[0]:
+                        suspects.popleft()
+                        deaths = 0
+                    del flying[future]
+                    yield future.result()
+            if not broken:
+                continue
+            pool.shutdown(wait=False, kill_workers=True)
+            pool = _start(workers, threads)
+            if not suspects:
+                suspects.extend(flying.values())
+            elif (deaths := deaths + 1) == RETRIES:
+                yield Outcome(
+                    suspects.popleft().task,
+                    error=WorkerDied(f"its worker died {deaths} times: {_first_line(broken[0])}"),
+                )
+                deaths = 0
+            flying.clear()
     finally:
         pool.shutdown(wait=False, kill_workers=True)
+
+
+def _submit(pool: Any, job: Job) -> Future[Outcome]:
+    """The job in a worker; a pool that is broken already breaks the job."""
+    try:
+        return pool.submit(attempt, job)  # type: ignore[no-any-return]
+    except BrokenExecutor as e:
+        broken: Future[Outcome] = Future()
+        broken.set_exception(e)
+        return broken
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
 
 
 def _start(workers: int, threads: int) -> Any:

@@ -1,0 +1,342 @@
+"""Every kind that is discovered keeps its contract, and each check rejects a planted wrong one."""
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from outcross.core.checks import check_learner, check_measure, check_policy, check_source
+from outcross.core.contracts import Generation, Measure, Quantity, Reading, Rows
+from outcross.core.corpus import Corpus
+from outcross.core.errors import InputError
+from outcross.core.mixture import Mixture
+from outcross.core.policies import Blend, mix
+from outcross.core.rng import FIXED, Purpose, Streams
+from outcross.families.gaussian import Learner as Gaussian
+from outcross.measures.context import Context, Reference
+from outcross.runs import plugins
+from outcross.sources.finite import Finite
+from outcross.sources.mixture import Source as MixtureSource
+from outcross.sources.normal import Source as Normal
+
+# a trainer in another language, as far as we are concerned: mean and sd of each column, in plain CSV
+TRAINER = """
+import csv, json, random, statistics, sys
+verb, source, target, *rest = sys.argv[1:]
+if verb == "fit":
+    rows = [[float(v) for v in r] for r in list(csv.reader(open(source)))[1:]]
+    json.dump([[statistics.fmean(c), statistics.stdev(c)] for c in zip(*rows)], open(target, "w"))
+else:
+    chance = random.Random(int(rest[1]))
+    law = json.load(open(source))
+    with open(target, "w") as out:
+        print(*(f"x{j}" for j in range(len(law))), sep=",", file=out)
+        for _ in range(int(rest[0])):
+            print(*(repr(chance.gauss(m, s)) for m, s in law), sep=",", file=out)
+"""
+
+
+def command(folder: Path) -> dict[str, object]:
+    script = folder / "trainer.py"
+    script.write_text(TRAINER)
+    run = f"{sys.executable} -S -E {script}"
+    return {
+        "fit": f"{run} fit {{pool}} {{model}}",
+        "sample": f"{run} sample {{model}} {{out}} {{n}} {{seed}}",
+        "format": "csv",
+    }
+
+
+def file(folder: Path) -> dict[str, object]:
+    rows = np.random.default_rng(0).standard_normal((60, 2))
+    np.savetxt(folder / "rows.csv", rows, delimiter=",", header="x,y", comments="")
+    return {"path": str(folder / "rows.csv")}
+
+
+# what a kind needs before it can be built; one that needs something and is not here fails its test
+NEEDED = {("families", "command"): command, ("sources", "file"): file}
+
+
+def built(group: str, kind: str, folder: Path, **options: object) -> object:
+    given = {**NEEDED.get((group, kind), lambda _: {})(folder), **options}
+    return plugins.make(group, plugins.settle(group, {"kind": kind, **given}, kind), kind)
+
+
+@pytest.mark.parametrize("kind", plugins.names("families"))
+def test_every_family_keeps_the_contract(kind, tmp_path):
+    check_learner(built("families", kind, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("gaussian", {"estimator": "unbiased"}),
+        ("gmm", {"components": 3, "init": "previous"}),
+        ("gmm", {"components": 1, "floor": 0.0}),
+        ("kde", {"bandwidth": 0.2}),
+        ("sklearn.mixture:GaussianMixture", {"n_components": 2, "init_params": "kmeans"}),
+        ("sklearn.neighbors:KernelDensity", {"bandwidth": 0.3}),
+    ],
+)
+def test_other_settings_and_foreign_learners_keep_the_contract(kind, options, tmp_path):
+    check_learner(built("families", kind, tmp_path, **options))
+
+
+@pytest.mark.parametrize("kind", plugins.names("policies"))
+def test_every_policy_keeps_the_contract(kind, tmp_path):
+    check_policy(built("policies", kind, tmp_path))
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        mix(0.333, "fixed"),
+        mix([0.1, 0.0, 1.0], "fresh"),
+        Blend(synthetic=0.3, previous=0.3, original=0.2, fresh=0.2),
+        Blend(synthetic=[1.0, 0.5], previous=[0.0, 0.5], budget=[1.0, 0.5]),
+        Blend(synthetic=0.5, original=0.5, keep_all=True, budget=0.001),
+    ],
+)
+def test_every_form_of_blend_keeps_the_contract(policy):
+    check_policy(policy)
+
+
+@pytest.mark.parametrize("kind", plugins.names("sources"))
+def test_every_source_keeps_the_contract(kind, tmp_path):
+    check_source(built("sources", kind, tmp_path))
+
+
+class Hidden:
+    """A model whose law nobody knows."""
+
+    def __init__(self, law: Mixture) -> None:
+        self._law = law
+
+    def sample(self, n, rng):
+        return self._law.sample(n, rng)
+
+    def state(self):
+        return {}
+
+
+def seen(source, model) -> tuple[Generation, Context]:
+    pool = source.draw(50, FIXED.stream(5, Purpose.SOURCE))
+    fitted = Gaussian().fit(pool, FIXED.stream(5, Purpose.FIT))
+    chosen = fitted if model == "known" else Hidden(fitted.law)
+    return Generation(3, pool, chosen), Context(Reference.of(source), chosen, fitted, Streams.of(0, 0), 3)
+
+
+FLAT = Finite("flat", np.column_stack([np.arange(80.0), np.ones(80)]), ("x", "y"))
+VIEWS = ("line, known law", "plane, hidden law", "table, known law", "constant column")
+
+
+@pytest.fixture(scope="module")
+def views() -> dict[str, tuple[Generation, Context]]:
+    plane = seen(MixtureSource(), "hidden")
+    table = seen(plugins.make("sources", {"kind": "tabular"}, ""), "known")
+    flat = plane[0], replace(plane[1], reference=Reference.of(FLAT))
+    return dict(zip(VIEWS, (seen(Normal(), "known"), plane, table, flat), strict=True))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("name", plugins.names("measures"))
+def test_every_measure_keeps_the_contract(name, view, views):
+    check_measure(plugins.measures([name])[0], *views[view])
+
+
+def test_a_kind_that_needs_settings_cannot_pass_without_them():
+    for group, kind in NEEDED:
+        with pytest.raises(InputError, match="is missing"):
+            plugins.settle(group, {"kind": kind}, kind)
+
+
+# ---- the checks reject what they should ----
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A Gaussian learner with one vice."""
+
+    vice: str = ""
+
+    def fit(self, pool, rng, previous=None):
+        if self.vice == "mutates its pool":
+            pool.items.flags.writeable = True
+            pool.items[0] += 1.0
+        law = Gaussian().fit(pool, rng).law
+        if self.vice == "global chance":
+            law = Mixture(law.weights, law.means + np.random.random(), law.covariances)  # noqa: NPY002  the vice itself
+        return Vicious(law, self.vice)
+
+    def load(self, state):
+        law = Gaussian().load(state).law
+        if self.vice == "loses its mean":
+            law = Mixture(law.weights, 0.0 * law.means, law.covariances)
+        return Vicious(law, self.vice)
+
+
+class Vicious:
+    def __init__(self, law, vice):
+        self.law, self.vice = law, vice
+
+    def sample(self, n, rng):
+        rows = self.law.sample(n, rng._replace(generation=0) if self.vice == "one stream for all" else rng)
+        if self.vice == "samples by global chance":
+            return rows + np.random.random()  # noqa: NPY002  the vice itself
+        return rows * np.nan if self.vice == "rows that are no numbers" else rows
+
+    def state(self):
+        return {"mean": self.law.means[0], "covariance": self.law.covariances[0]}
+
+
+@dataclass
+class Thawed:
+    estimator: str = "ml"
+
+    def fit(self, pool, rng, previous=None):
+        return Gaussian().fit(pool, rng)
+
+    def load(self, state):
+        return Gaussian().load(state)
+
+
+def test_check_learner_accepts_the_planted_learner_without_a_vice():
+    check_learner(Planted())
+
+
+@pytest.mark.parametrize(
+    ("vice", "promise"),
+    [
+        ("mutates its pool", "leaves its pool unchanged"),
+        ("global chance", "same pool and stream"),
+        ("samples by global chance", "same stream gives the same rows"),
+        ("loses its mean", "state it was loaded from"),
+        ("one stream for all", "another stream gives other rows"),
+        ("rows that are no numbers", "finite"),
+    ],
+)
+def test_check_learner_rejects(vice, promise):
+    with pytest.raises(AssertionError, match=promise):
+        check_learner(Planted(vice=vice))
+
+
+def test_check_learner_rejects_hyper_parameters_that_can_change():
+    with pytest.raises(AssertionError, match="frozen"):
+        check_learner(Thawed())
+
+
+def test_check_learner_rejects_a_stretch_that_depends_on_where_it_is_cut():
+    from outcross.families.gmm import Learner
+
+    class Cut(Learner):
+        def evolve(self, model, stretch):
+            return super().evolve(model, stretch._replace(first=0))
+
+    with pytest.raises(AssertionError, match="in one call and in two"):
+        check_learner(Cut())
+
+
+@dataclass(frozen=True)
+class Counting:
+    synthetic: float = 1.0
+    least: int = 0
+    anchor: str = "fixed"
+
+    def rows(self, generation, samples, pool):
+        return Rows(int(self.synthetic * samples) + self.least, 0, -self.least, 0)
+
+    def budget_rows(self, generation, samples):
+        return None
+
+
+@pytest.mark.parametrize(
+    ("policy", "promise"),
+    [
+        (Counting(synthetic=0.5), "gains or holds"),
+        (Counting(least=1), "not negative"),
+        (Counting(anchor="loose"), "anchor is"),
+    ],
+)
+def test_check_policy_rejects(policy, promise):
+    check_policy(Counting())
+    with pytest.raises(AssertionError, match=promise):
+        check_policy(policy)
+
+
+class Leaking(Normal):
+    """Trains on its own reference."""
+
+    def draw(self, n, rng):
+        return Corpus.of(self.law.sample(n, FIXED.stream(0, Purpose.REFERENCE)))
+
+
+class LeakingTable(Finite):
+    """Draws from all rows, held out or not."""
+
+    rows = 100
+
+    def draw(self, n, rng):
+        if n > 100:
+            raise InputError("no more")
+        return Corpus.of(self._items[rng.generator().permutation(100)[:n]])
+
+
+class Endless(Finite):
+    """Repeats rows rather than say that there are no more."""
+
+    def draw(self, n, rng):
+        return Corpus.of(self._items[np.resize(np.arange(self.rows), n)] + 1e-3)
+
+
+class Restless(Normal):
+    def draw(self, n, rng):
+        return Corpus.of(np.random.random((n, 1)))  # noqa: NPY002  the vice itself
+
+
+TABLE = np.random.default_rng(1).standard_normal((100, 2))
+
+
+@pytest.mark.parametrize(
+    ("source", "promise"),
+    [
+        (Leaking(), "no reference row"),
+        (LeakingTable("t", TABLE, ("x", "y")), "no reference row"),
+        (Endless("t", TABLE, ("x", "y")), "raises InputError"),
+        (Restless(), "same stream draws the same rows"),
+    ],
+)
+def test_check_source_rejects(source, promise):
+    with pytest.raises(AssertionError, match=promise):
+        check_source(source)
+
+
+def test_check_source_accepts_a_table_that_repeats_itself():
+    check_source(Finite("coins", np.tile([[0.0], [1.0]], (50, 1)), ("side",)))
+
+
+@pytest.mark.parametrize(
+    ("taken", "promise"),
+    [
+        ({"undeclared": 1.0}, "declared"),
+        ({"undeclared": np.ones(3)}, "declared"),
+        ({"x": np.nan}, "says why"),
+        ({"x": np.inf}, "says why"),
+        (None, "repeatable"),
+    ],
+)
+def test_check_measure_rejects(taken, promise):
+    chance = np.random.default_rng(0)
+    quantities = {"x": Quantity("ratio", "down", 1.0, "")}
+    wrong = Measure("wrong", lambda g, c: taken or {"x": chance.random()}, quantities, False, "none")
+    with pytest.raises(AssertionError, match=promise):
+        check_measure(wrong, Generation(0, None, None), None)
+    right = wrong._replace(take=lambda g, c: {"x": Reading(np.nan, why="singular")})
+    check_measure(right, Generation(0, None, None), None)
+    with pytest.raises(AssertionError, match="cites"):
+        check_measure(right._replace(cite=""), Generation(0, None, None), None)
+    with pytest.raises(AssertionError, match="which way"):
+        check_measure(
+            right._replace(quantities={"x": Quantity("", "sideways", 0.0, "")}), Generation(0, None, None), None
+        )
