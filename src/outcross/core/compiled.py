@@ -179,6 +179,6 @@ def choose(n, m, words):
     u = np.empty(m)
     uniforms_into(u, words)
     for i in range(m):
-        j = i + np.int64(u[i] * (n - i))
+        j = i + min(np.int64(u[i] * (n - i)), n - i - 1)  # u rounds to 1 once in 2^53
         index[i], index[j] = index[j], index[i]
     return index[:m].copy()

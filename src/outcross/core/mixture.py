@@ -5,7 +5,7 @@ Sources with a known truth and the Gaussian families share it, so a measure can 
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -177,6 +177,7 @@ class Mixture:
         return self.norm_squared + other.norm_squared - 2.0 * self.overlap(other)
 
 
+@cache
 def _directions(d: int) -> Array:
     if d == 1:
         return np.array([[1.0], [-1.0]])

@@ -378,33 +378,8 @@ def _seed_centres(x, centres, words):
 
 
 @compiled
-def _nearest_two(x, first, n, centres, second):
-    """second[i] = 1 where row first + i lies nearer to centre 1 than to centre 0 (a hyperplane), else 0."""
-    d = x.shape[0]
-    edge = 0.0
-    for a in range(d):
-        edge += 0.5 * (centres[1, a] ** 2 - centres[0, a] ** 2)
-    if d == 2:
-        row, other = x[0, first : first + n], x[1, first : first + n]
-        p, q = centres[1, 0] - centres[0, 0], centres[1, 1] - centres[0, 1]
-        for i in range(n):
-            second[i] = 1.0 if p * row[i] + q * other[i] > edge else 0.0
-        return
-    second[:n] = -edge
-    for a in range(d):
-        row, normal = x[a, first : first + n], centres[1, a] - centres[0, a]
-        for i in range(n):
-            second[i] += row[i] * normal
-    for i in range(n):
-        second[i] = 1.0 if second[i] > 0.0 else 0.0
-
-
-@compiled
 def nearest(x, first, n, centres, label, least, distance):
     """label[i] = index of the centre nearest to row first + i, as a float; least and distance are scratch."""
-    if centres.shape[0] == 2:
-        _nearest_two(x, first, n, centres, label)
-        return
     _squared_distance(x, first, n, centres[0], least)
     label[:n] = 0.0
     for c in range(1, centres.shape[0]):
@@ -412,6 +387,13 @@ def nearest(x, first, n, centres, label, least, distance):
         for i in range(n):
             label[i] = np.float64(c) if distance[i] < least[i] else label[i]
             least[i] = min(distance[i], least[i])
+
+
+@compiled
+def _dividing_line(centres):
+    """(a, b, edge): a row (x, y) lies nearer to centre 1 than to centre 0 where a x + b y > edge."""
+    a, b = centres[1, 0] - centres[0, 0], centres[1, 1] - centres[0, 1]
+    return a, b, 0.5 * (a * (centres[1, 0] + centres[0, 0]) + b * (centres[1, 1] + centres[0, 1]))
 
 
 @reassociating
@@ -435,8 +417,7 @@ def _cluster_sums(x, centres, whole, sums, counts):
     sums[:] = 0.0
     counts[:] = 0.0
     if k == 2 and d == 2:
-        a, b = centres[1, 0] - centres[0, 0], centres[1, 1] - centres[0, 1]
-        edge = 0.5 * (a * (centres[1, 0] + centres[0, 0]) + b * (centres[1, 1] + centres[0, 1]))
+        a, b, edge = _dividing_line(centres)
         counts[1], sums[1, 0], sums[1, 1] = _second_plane_sums(x[0], x[1], n, a, b, edge)
     else:
         label, member, work = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
@@ -519,6 +500,36 @@ def k_means(x, k, words, centres):
             return
 
 
+@reassociating
+def _hard_moments_in_plane(row, other, n, a, b, edge, means, mass, s1, s2):
+    """The sums of `from_centres` for two components in two dimensions, split by the line a x + b y = edge."""
+    m0, m1, n0, n1 = means[0, 0], means[0, 1], means[1, 0], means[1, 1]
+    f = fx = fy = fxx = fxy = fyy = 0.0
+    g = gx = gy = gxx = gxy = gyy = 0.0
+    for i in range(n):
+        x, y = row[i], other[i]
+        w = 1.0 if a * x + b * y > edge else 0.0
+        u, v = x - n0, y - n1
+        g += w
+        gx += w * u
+        gy += w * v
+        gxx += w * u * u
+        gxy += w * u * v
+        gyy += w * v * v
+        w = 1.0 - w
+        u, v = x - m0, y - m1
+        f += w
+        fx += w * u
+        fy += w * v
+        fxx += w * u * u
+        fxy += w * u * v
+        fyy += w * v * v
+    mass[0], mass[1] = f, g
+    s1[0, 0], s1[0, 1], s1[1, 0], s1[1, 1] = fx, fy, gx, gy
+    s2[0, 0, 0], s2[0, 1, 0], s2[0, 1, 1] = fxx, fxy, fyy
+    s2[1, 0, 0], s2[1, 1, 0], s2[1, 1, 1] = gxx, gxy, gyy
+
+
 @compiled
 def from_centres(x, centres, floor, weights, means, covariances):
     """M-step with each row wholly in the component of its nearest centre."""
@@ -528,6 +539,11 @@ def from_centres(x, centres, floor, weights, means, covariances):
     label, member, work, shifted = room[0], room[1], room[2], room[3:]
     mass, s1, s2 = np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d))
     means[:] = centres
+    if k == 2 and d == 2:
+        a, b, edge = _dividing_line(centres)
+        _hard_moments_in_plane(x[0], x[1], n, a, b, edge, means, mass, s1, s2)
+        _update(n, mass, s1, s2, floor, weights, means, covariances)
+        return
     for first in range(0, n, BLOCK):
         m = min(BLOCK, n - first)
         nearest(x, first, m, centres, label, member, work)

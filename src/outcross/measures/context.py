@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.spatial.distance import cdist
 
 from outcross.core.contracts import Model, Source
@@ -82,6 +81,8 @@ class Reference:
         return np.asarray(quantiles).reshape(len(self.sd), *sides.shape) - self.moments.mean[:, None, None]
 
     def _quantile(self, column: int, p: float) -> float:
+        from scipy.optimize import brentq
+
         law, mean, sd = self.law, self.moments.mean, self.sd
         assert law is not None
         points = np.tile(mean[:, None], (1, 1))
@@ -103,6 +104,8 @@ class Reference:
         exact = None if self.law is None else self.law.mass_outside(self.moments.mean, self.whitener, np.ones(1))
         if exact is None:
             return np.asarray(np.quantile(self.distances(self.rows, self.moments.mean), 1.0 - LEVELS))
+        from scipy.optimize import brentq
+
         return np.array([brentq(self._radius_excess, 0.0, 100.0, args=(p,), xtol=1e-12) for p in LEVELS])
 
     def _radius_excess(self, radius: float, p: float) -> float:
@@ -126,7 +129,18 @@ class Reference:
         margin = 0.05 * np.where(high > low, high - low, 1.0)
         return np.stack([low - margin, high + margin])
 
+    @cached_property
+    def root(self) -> Array:
+        """Symmetric square root of the true correlation matrix."""
+        values, vectors = np.linalg.eigh(self.moments.covariance / np.outer(self.sd, self.sd))
+        return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
+
     @lru_cache(maxsize=2)  # noqa: B019  a reference lives as long as its process
+    def neighbour_radius(self, n: int, k: int) -> Array:
+        """Distance of each of the first n reference rows to its k-th neighbour among them (n,)."""
+        return kth_neighbour(self.within(n), k)
+
+    @lru_cache(maxsize=2)  # noqa: B019
     def within(self, n: int) -> Array:
         """Distances in standard deviations among the first n reference rows (n, n)."""
         scaled = self.rows[:n] / self.sd
@@ -141,6 +155,11 @@ class Reference:
     def cdf(self) -> Array:
         """Marginal distribution functions of the truth on the grid (d, GRID)."""
         return self.law.marginal_cdf(self.grid) if self.law is not None else empirical_cdf(self.rows, self.grid)
+
+
+def kth_neighbour(within: Array, k: int) -> Array:
+    """Distance of each row to its k-th neighbour, from all distances (n, n); a row is its own nearest."""
+    return np.asarray(np.partition(within, k, axis=1)[:, k])
 
 
 def empirical_cdf(rows: Array, grid: Array) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from outcross.core.contracts import Generation, Measure, Quantity, Reading, Readings
-from outcross.measures.context import SAMPLED, Array, Context
+from outcross.measures.context import SAMPLED, Context, kth_neighbour
 
 NEIGHBOURS, BINS, MAPPED = 5, 72, 30_000
 QUANTITIES = {
@@ -25,8 +25,9 @@ def coverage(generation: Generation, context: Context) -> Readings:
         return {
             name: Reading(np.nan, why=f"{n} reference rows: more than {NEIGHBOURS} are needed") for name in QUANTITIES
         }
-    between, fake, real = context.gaps
-    real_radius, fake_radius = _radius(real), _radius(fake)
+    between, fake, _ = context.gaps
+    real_radius = context.reference.neighbour_radius(n, NEIGHBOURS)
+    fake_radius = kth_neighbour(fake, NEIGHBOURS)
     inside = between < real_radius[:, None]
     return {
         "precision": float(inside.any(axis=0).mean()),
@@ -34,11 +35,6 @@ def coverage(generation: Generation, context: Context) -> Readings:
         "density": float(inside.sum(axis=0).mean() / NEIGHBOURS),
         "coverage": float((between.min(axis=1) < real_radius).mean()),
     }
-
-
-def _radius(within: Array) -> Array:
-    """Distance of each row to its k-th neighbour among the others; a row is its own nearest."""
-    return np.asarray(np.partition(within, NEIGHBOURS, axis=1)[:, NEIGHBOURS])
 
 
 def density_map(generation: Generation, context: Context) -> Readings:

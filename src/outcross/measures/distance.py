@@ -9,7 +9,7 @@ import numpy as np
 
 from outcross.core.contracts import Generation, Measure, Quantity, Reading, Readings
 from outcross.core.mixture import Moments
-from outcross.measures.context import SAMPLED, Array, Context
+from outcross.measures.context import SAMPLED, Array, Context, Reference
 
 PROJECTIONS = 64
 CHEAP = {
@@ -30,7 +30,7 @@ def distance(generation: Generation, context: Context) -> Readings:
     step = reference.grid[:, 1] - reference.grid[:, 0]
     gaps = np.abs(context.cdf - reference.cdf).sum(axis=1) * step / reference.sd
     return {
-        "w2_gaussian": _w2_gaussian(_scaled(context.moments, reference.sd), _scaled(reference.moments, reference.sd)),
+        "w2_gaussian": _w2_gaussian(_scaled(context.moments, reference.sd), reference),
         "w1_marginal": float(gaps.mean()),
     }
 
@@ -39,14 +39,13 @@ def _scaled(moments: Moments, sd: Array) -> Moments:
     return Moments(moments.mean / sd, moments.covariance / np.outer(sd, sd))
 
 
-def _w2_gaussian(p: Moments, q: Moments) -> float:
-    """sqrt((|m_p - m_q|^2 + tr(P + Q - 2 (Q^1/2 P Q^1/2)^1/2)) / d) (Dowson and Landau 1982)."""
-    values, vectors = np.linalg.eigh(q.covariance)
-    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+def _w2_gaussian(p: Moments, reference: Reference) -> float:
+    """sqrt((|m_p - m_q|^2 + tr(P + Q - 2 (Q^1/2 P Q^1/2)^1/2)) / d), Q of unit diagonal (Dowson and Landau 1982)."""
+    root, d = reference.root, len(p.mean)
     cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ p.covariance @ root), 0.0)).sum()
-    gap = p.mean - q.mean
-    squared = gap @ gap + np.trace(p.covariance) + np.trace(q.covariance) - 2.0 * cross
-    return float(np.sqrt(max(squared, 0.0) / len(gap)))
+    gap = p.mean - reference.moments.mean / reference.sd
+    squared = gap @ gap + np.trace(p.covariance) + d - 2.0 * cross
+    return float(np.sqrt(max(squared, 0.0) / d))
 
 
 def sampled(generation: Generation, context: Context) -> Readings:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from outcross.report import findings
 from outcross.report.charts import Look
 from outcross.report.frames import Frame
+from outcross.report.tables import Table
 from outcross.runs.spec import PAPER
 
 if TYPE_CHECKING:
@@ -255,3 +256,27 @@ def title(found: Sequence[Row]) -> str:
     if last == 0:
         return "Density at generation 0, chain 0"
     return f"In chain 0, the region with 99 % of the draws is, by generation {last:,}, {', '.join(told)}"
+
+
+def caption(frame: Frame, found: Sequence[Row]) -> str:
+    """What the caption states."""
+    flat = next(iter(found[0].pictures.values())).shares.ndim == 1
+    first = frame.experiment
+    what = "Density of 100,000 fresh draws in 72 bins; filled: the truth" if flat else (
+        "Share of 100,000 fresh draws in each of 72 x 72 cells, first two columns, on one logarithmic scale; grey: the "
+        "truth; a ring marks where 99 % of the draws are within 12 cells")
+    text = f"{what}. n = {findings.sizes(frame)} rows a generation; chain 0 of {first.chains:,}, so without interval. Axes in data units."
+    if len(found) < len(frame.cells):
+        text += f" The first {len(found)} of {len(frame.cells)} cells."
+    return f"{text} After {findings.PAPER}, whose figure draws these generations."
+
+
+def table(found: Sequence[Row]) -> Table:
+    """The pictures in numbers."""
+    rows = [
+        (row.look.label, f"{g:,}", f"{p.spread:,} of {p.shares.size:,}", f"{p.shares.max():.3g}",
+         f"{max(0.0, 1 - p.shares.sum()):.3g}")
+        for row in found for g, p in row.pictures.items()
+    ]
+    head = ("cell", "generation", "cells with 99 % of the draws", "fullest cell's share", "share outside the picture")
+    return Table(head, rows)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from outcross.core.errors import InputError
+from outcross.measures.phase import DISTANCE, TAIL, VARIANCE
 from outcross.report.charts import number
 from outcross.report.frames import Frame, Summary
+from outcross.report.verdict import Verdict
 from outcross.runs import worker
 from outcross.runs.spec import Cell
 
@@ -30,16 +33,35 @@ class Change(NamedTuple):
 
 
 def change(frame: Frame, cell: int, measure: str) -> Change | None:
-    """Whether the last median is outside the floor, and on which side; None without a number."""
+    """What a quantity came to, against its margin where it has one, else against the floor; None without a number."""
     there = [s for s in frame.series(cell, measure) if s.chains]
     if not there:
         return None
     first, last = there[0], there[-1]
-    return Change(frame.cells[cell].label, "stays at" if first is last else _verb(first, last), last.value)
-
-
-def _verb(first: Summary, last: Summary) -> str:
+    margin = margin_of(frame, measure)
     low, high = (v if math.isfinite(v) else last.value for v in (last.low, last.high))
+    verb = _against_floor(first, last, low, high) if margin is None else _against(margin, measure, low, high)
+    if verb == "stays within its margin at" and last.floor_low <= last.value <= last.floor_high:
+        verb = "stays at"
+    return Change(frame.cells[cell].label, verb, last.value)
+
+
+def margin_of(frame: Frame, measure: str) -> float | None:
+    """The margin that decides on a quantity."""
+    margins = frame.experiment.margin
+    return {TAIL: margins.tail, VARIANCE: margins.variance, DISTANCE: margins.distance}.get(measure)
+
+
+def _against(margin: float, measure: str, low: float, high: float) -> str:
+    if low < margin <= high:
+        return "reaches"
+    lost = low >= margin if measure == DISTANCE else high < margin
+    if not lost:
+        return "stays within its margin at"
+    return "grows to" if measure == DISTANCE else "falls to"
+
+
+def _against_floor(first: Summary, last: Summary, low: float, high: float) -> str:
     if math.isfinite(last.floor_low):
         beyond, below = low > last.floor_high, high < last.floor_low
     else:
@@ -64,16 +86,10 @@ def title(frame: Frame, noun: str, measure: str, cells: Sequence[int], share: bo
 
 
 def _counted(noun: str, found: list[Change], unit: str, share: bool, last: int) -> str:
-    counts = [(verb, sum(c.verb == verb for c in found)) for verb in ("grows to", "falls to", "stays at")]
-    told = _joined(
-        [
-            f"{'grows' if v[0] == 'g' else 'falls' if v[0] == 'f' else 'stays'} in {n} of {len(found)} cells"
-            for v, n in counts
-            if n
-        ]
-    )
+    verbs = Counter(c.verb.removesuffix(" at").removesuffix(" to") for c in found)
+    told = _joined([f"{verb} in {n} of {len(found)} cells" for verb, n in verbs.items()])
     least, most = min(found, key=lambda c: c.value), max(found, key=lambda c: c.value)
-    ends = f"{_said(least.value, unit, share)} ({least.label}) to {_said(most.value, unit, share)} ({most.label})"
+    ends = f"{_said(least.value, unit, share)} ({least.label}) and {_said(most.value, unit, share)} ({most.label})"
     return f"{noun} {told} by generation {last:,}: it ends between {ends}"
 
 
@@ -170,3 +186,14 @@ def policy(cell: Cell) -> str:
     rest = {k: v for k, v in cell.policy.items() if k != "kind" and v is not None}
     told = ", ".join(f"{k} {v}" for k, v in rest.items())
     return str(cell.policy["kind"]) + (f" ({told})" if told else "")
+
+
+def phases(frame: Frame, found: Sequence[Verdict]) -> str:
+    """The finding on phases: how many chains end collapsed, in which cell."""
+    last = max((v.generation for v in found), default=0)
+    told = [f"{v.shares['early'].value + v.shares['late'].value:.0%} of chains under {frame.cells[v.cell].label}"
+            for v in found if v.chains]
+    if len(told) > _NAMED:
+        collapsed = sum(v.phase in ("early", "late") for v in found)
+        return f"Most chains have collapsed by generation {last:,} in {collapsed} of {len(found)} cells"
+    return f"{_joined(told)} are in collapse by generation {last:,}" if told else "No chain has been measured"

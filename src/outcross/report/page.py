@@ -1,0 +1,302 @@
+"""The page of a run: one self-contained HTML file, made from the store alone. It loads nothing from anywhere.
+
+Verdict first, then figures, then tables, then the evidence. Whatever comes from an experiment is escaped, and the
+page's own policy lets no script run but the two it was written with.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from outcross.measures.phase import DISTANCE, TAIL, VARIANCE
+from outcross.report import charts, figures, findings, tables
+from outcross.report.charts import Axes, Look, Spec
+from outcross.report.frames import Frame
+from outcross.report.tables import Table
+from outcross.report.verdict import Course, Verdict, courses, verdicts
+from outcross.runs.store import io_error, write_atomically
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+NAME = "report.html"
+_HERE = files("outcross.report")
+
+
+class Panel(NamedTuple):
+    """One chart of a figure."""
+
+    heading: str
+    alternative: str  # what a reader who cannot see it is told
+    spec: Spec
+
+
+class Figure(NamedTuple):
+    """A figure: its finding, its charts or its drawing, what the caption states, and its numbers as a table."""
+
+    title: str
+    caption: str
+    panels: list[Panel]
+    table: Table
+    legend: str = "cells"  # which legend: cells, phases, or none
+    levels: tuple[str, ...] = ()
+    drawing: str = ""
+
+
+class Curves(NamedTuple):
+    """A figure of quantities against generation: the first names its finding."""
+
+    noun: str
+    measures: tuple[str, ...]
+    log: bool
+    share: bool  # the finding is told as a share of the truth's
+    note: str = ""
+    cite: str = findings.PAPER
+
+
+_CURVES = (
+    Curves("Distance to the truth", (DISTANCE, "w1_marginal"), True, False,
+           "Columns are scaled to true standard deviation 1, so a distance reads in standard deviations (sd).",
+           "Dowson and Landau 1982; " + findings.PAPER),
+    Curves("The squared L2 distance between densities", ("l2_to_first", "l2_to_truth"), True, False,
+           "The paper's distance, to the chain's own generation 0 and to the truth. It is unbounded as a density "
+           "narrows, and its unit is that of a density."),
+    Curves("Tail mass", (TAIL, "tail_999", "radius_99", "radius_999"), False, True,
+           "Mass beyond the truth's outer percentiles about the model's own mean, relative to the truth's."),
+    Curves("Generalised variance", (VARIANCE,), True, True,
+           "Determinant of the covariance, relative to the truth's.", "Wilks 1932; " + findings.PAPER),
+)  # fmt: skip
+_SHORT = {
+    DISTANCE: "2-Wasserstein distance of Gaussian fits", "w1_marginal": "1-Wasserstein distance of marginals",
+    "l2_to_first": "squared L2 to generation 0", "l2_to_truth": "squared L2 to the truth",
+    TAIL: "tail mass beyond 1 % and 99 %", "tail_999": "tail mass beyond 0.1 % and 99.9 %",
+    "radius_99": "mass beyond the 99 % radius", "radius_999": "mass beyond the 99.9 % radius",
+    VARIANCE: "generalised variance",
+}  # fmt: skip
+
+
+def write(directory: Path) -> Path:
+    """Make the report of a run and return its path. Raises ResourceError if it cannot be written."""
+    frame = Frame(directory)
+    try:
+        text = render(frame)
+    finally:
+        frame.close()
+    path = directory / NAME
+    try:
+        write_atomically(path, text.encode())
+    except OSError as e:
+        raise io_error(e, path) from e
+    return path
+
+
+def render(frame: Frame) -> str:
+    """The page as text."""
+    page = _Page(frame)
+    text: str = _environment().get_template("page.html").render(page=page, frame=frame)
+    return text
+
+
+class _Page:
+    """What the template asks for."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+        self.looks = charts.looks(frame)
+        self.shown = self.looks[: charts.DRAWN]
+
+    @cached_property
+    def verdicts(self) -> list[Verdict]:
+        return verdicts(self.frame)
+
+    @cached_property
+    def courses(self) -> list[list[Course]]:
+        return [courses(self.frame, k.cell) for k in self.looks]
+
+    @property
+    def headline(self) -> str:
+        return findings.headline(self.frame, [(self.looks[v.cell].label, v.phase) for v in self.verdicts])
+
+    @property
+    def policies(self) -> list[str]:
+        return [findings.policy(c) for c in self.frame.cells]
+
+    @property
+    def progress(self) -> str:
+        """How far the run is."""
+        e = self.frame.experiment
+        total = e.chains * len(self.frame.cells)
+        over = sum(status != "running" for _, status, _ in self.frame.chains.values())
+        state = "Finished" if over == total else "Under way"
+        cells = f" in {len(self.frame.cells):,} cells" if len(self.frame.cells) > 1 else ""
+        return f"{state}: {over:,} of {total:,} chains{cells} are at their end, {e.generations:,} generations each."
+
+    @property
+    def events(self) -> Table:
+        return tables.events(self.frame, self.verdicts, self.courses)
+
+    @cached_property
+    def figures(self) -> list[Figure]:
+        """Every figure that this run has numbers for."""
+        found = [self._densities(), *(self._curves(c) for c in _CURVES), self._phases()]
+        return [f for f in found if f is not None]
+
+    def _densities(self) -> Figure | None:
+        rows = figures.rows(self.frame, self.looks)
+        if not rows:
+            return None
+        title = figures.title(rows)
+        return Figure(title, figures.caption(self.frame, rows), [], figures.table(rows), "none",
+                      drawing=figures.densities(rows))  # fmt: skip
+
+    def _curves(self, curves: Curves) -> Figure | None:
+        there = {s.measure for s in self.frame.summaries}
+        measures = [m for m in curves.measures if m in there]
+        if not measures:
+            return None
+        panels = [p for m in measures if (p := self._panel(m, curves.log))]
+        title = findings.title(self.frame, curves.noun, measures[0], range(len(self.looks)), curves.share)
+        zero = any(charts.touches_zero(self.frame, m) for m in measures) and curves.log
+        caption = [findings.method(self.frame), curves.note, self._left_out(),
+                   "Zeros lie on the lower edge of the logarithmic axis." if zero else "", f"After {curves.cite}."]  # fmt: skip
+        return Figure(title, " ".join(filter(None, caption)), panels,
+                      tables.under(self.frame, measures, self.shown), levels=self._level_names(measures))  # fmt: skip
+
+    def _panel(self, measure: str, log: bool) -> Panel | None:
+        q = self.frame.quantities.get(measure)
+        heading, unit = _SHORT.get(measure, measure), findings.unit_of(self.frame, measure)
+        axes = Axes(unit or ("relative to the truth" if q and q.unit == "ratio" else q.unit if q else ""), log,
+                    q.null if q else None, findings.margin_of(self.frame, measure))  # fmt: skip
+        spec = charts.series(self.frame, measure, self.shown, axes)
+        if spec is None:
+            return None
+        told = findings.title(self.frame, heading, measure, range(len(self.looks)))
+        return Panel(heading, f"Line chart against generation. {told}.", spec)
+
+    def _left_out(self) -> str:
+        if len(self.shown) == len(self.looks):
+            return ""
+        return f"{len(self.shown)} of {len(self.looks)} cells are drawn; the tables below hold all."
+
+    def _level_names(self, measures: Sequence[str]) -> tuple[str, ...]:
+        """Which levels the legend explains."""
+        named = ["floor"] if any((k.cell, m) in self.frame.floors for k in self.looks for m in measures) else []
+        nulls = [q.null for m in measures if (q := self.frame.quantities.get(m))]
+        named += ["truth"] if any(n is not None and n > 0.0 for n in nulls) else []
+        return (*named, *(f"margin {m:g}" for m in [findings.margin_of(self.frame, measures[0])] if m is not None))
+
+    def _phases(self) -> Figure | None:
+        panels, rows = [], []
+        for look, verdict in zip(self.shown, self.verdicts, strict=False):
+            begun = sum(1 for c, _ in self.frame.chains if c == look.cell)
+            spec = charts.phases(self.frame, self.courses[look.cell], begun, look)
+            if spec is not None:
+                told = f"Stacked areas against generation: share of chains in each phase. {look.label}: {verdict.why}."
+                panels.append(Panel(look.label, told, spec))
+                rows += tables.phases(self.courses[look.cell], begun, look.label)
+        if not panels:
+            return None
+        head = ("cell", "generation", "none", "early", "late", "inconclusive", "ended")
+        caption = [f"Each chain's phase by the margins above, at every record; n = {findings.sizes(self.frame)} rows a "
+                   f"generation, {self.frame.experiment.chains:,} chains a cell; shares are of the chains begun, without "
+                   "interval (the table of the verdict has it). Between records areas run straight.",
+                   self._left_out(), f"Phases after {findings.PAPER}."]  # fmt: skip
+        return Figure(findings.phases(self.frame, self.verdicts), " ".join(filter(None, caption)), panels,
+                      Table(head, rows), "phases")  # fmt: skip
+
+    @property
+    def finals(self) -> list[Table]:
+        return tables.finals(self.frame)
+
+    @property
+    def snapshots(self) -> Table | None:
+        return tables.snapshots(self.frame)
+
+    @property
+    def ended(self) -> Table | None:
+        return tables.ended(self.frame)
+
+    @property
+    def citations(self) -> Table:
+        return tables.citations(self.frame)
+
+    @property
+    def experiment(self) -> str:
+        """The experiment file, as written beside the page."""
+        return _beside(self.frame, "experiment.yaml") or self.frame.experiment.yaml()
+
+    @property
+    def environment(self) -> str:
+        return _beside(self.frame, "environment.json") or "not recorded"
+
+    @property
+    def digest(self) -> str:
+        return self.frame.reader.meta("digest") or ""
+
+    @property
+    def notice(self) -> str:
+        return _read("static/NOTICE")
+
+    @property
+    def config(self) -> Spec:
+        return charts.config()
+
+    @cached_property
+    def scripts(self) -> list[Markup]:
+        """The code of the page, if it has anything to draw: the Vega bundle and what starts it."""
+        from markupsafe import Markup
+
+        if not any(f.panels for f in self.figures):
+            return []
+        bundle = gzip.decompress((_HERE / "static/vega.js.gz").read_bytes()).decode()
+        return [Markup(_script_safe(s)) for s in (bundle, _read("static/charts.js"))]
+
+    @property
+    def policy(self) -> str:
+        """What the page may do: run its own scripts, known by their digests; load nothing."""
+        digests = (base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in self.scripts)
+        allowed = " ".join(f"'sha256-{d}'" for d in digests)
+        # Vega compiles the expressions of its charts, hence unsafe-eval; they are this package's own
+        scripts = f"script-src {allowed} 'unsafe-eval'; " if allowed else ""
+        return f"default-src 'none'; {scripts}style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+def _beside(frame: Frame, name: str) -> str:
+    path = frame.directory / name
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
+def _read(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+def _script_safe(code: str) -> str:
+    """Code that cannot end the element it stands in; the same code, as `/` may be escaped within strings."""
+    return code.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _json(value: Any) -> Markup:
+    """JSON for a data block: no NaN, and nothing that could end the block."""
+    from markupsafe import Markup
+
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(loader=FunctionLoader(lambda name: _read(f"templates/{name}")), autoescape=True,
+                              undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # fmt: skip
+    environment.filters |= {"json": _json, "drawing": Markup}  # a drawing is this package's own, its text escaped
+    return environment

@@ -1,0 +1,51 @@
+"""kill -9 at random moments of a real run: nothing acknowledged is lost, nothing is corrupt, the end is the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from harness import campaign, experiment
+from scripts import python_learner, shell_learner
+
+_PLAIN = ["source.kind=normal", "learner.kind=gaussian", "samples=20", "measures=[moments]"]
+CASES = {
+    "compiled-replace-and-mix": ["chains=16", "generations=400", "samples=30", "measures=[moments]"],
+    "accumulate": [*_PLAIN, "arms={a: {policy: {kind: accumulate}}}", "chains=8", "generations=60"],
+    "accumulate-subsample": [*_PLAIN, "arms={a: {policy: {kind: accumulate_subsample}}}", "chains=8", "generations=60"],
+    "keep-all": ["keep=all", "record=all", "chains=4", "generations=40", "samples=30", "measures=[moments]"],
+}
+KILLS = {"compiled-replace-and-mix": 10, "accumulate": 8, "accumulate-subsample": 8, "keep-all": 8}
+_FEW = [
+    "chains=2",
+    "generations=4",
+    "samples=20",
+    "measures=[moments]",
+    "record=[0,4]",
+    "snapshots.chains=0",
+    "floor=0",
+]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_run_killed_anywhere_resumes_to_the_same_bits(name: str, tmp_path: Path) -> None:
+    print(campaign(experiment(name, *CASES[name]), tmp_path, KILLS[name], seed=1))
+
+
+@pytest.mark.parametrize(("make", "kills"), [(shell_learner, 3), (python_learner, 3)])
+def test_a_run_of_a_foreign_program_killed_anywhere_resumes_to_the_same_bits(
+    make: object, kills: int, tmp_path: Path
+) -> None:
+    print(campaign(experiment("command", *make(tmp_path), *_FEW), tmp_path, kills, seed=2, per_run=3))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "kills"), [(name, 45) for name in CASES])
+def test_many_more_kills_lose_nothing(name: str, kills: int, tmp_path: Path) -> None:
+    print(campaign(experiment(name, *CASES[name]), tmp_path, kills, seed=3))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [shell_learner, python_learner])
+def test_many_more_kills_of_a_foreign_program_lose_nothing(make: object, tmp_path: Path) -> None:
+    print(campaign(experiment("command", *make(tmp_path), *_FEW), tmp_path, 10, seed=4, per_run=3))
