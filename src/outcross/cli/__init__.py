@@ -13,7 +13,7 @@ from outcross.cli.app import app
 
 def main() -> None:
     """Run the command line; every known error becomes one line and its exit code."""
-    from outcross.core.errors import OutcrossError
+    from outcross.core.errors import OutcrossError, one_line
 
     debug = "--debug" in sys.argv
     try:
@@ -21,7 +21,7 @@ def main() -> None:
     except OutcrossError as e:
         if debug:
             raise
-        print(f"error: {_visible(str(e))}", file=sys.stderr)
+        print(f"error: {one_line(str(e))}", file=sys.stderr)
         sys.exit(e.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has gone
@@ -32,18 +32,13 @@ def main() -> None:
     except (MemoryError, OSError) as e:
         if debug:
             raise
-        print(f"error: {type(e).__name__}: {_visible(str(e))}: free some memory or disk", file=sys.stderr)
+        print(f"error: {type(e).__name__}: {one_line(str(e))}: free some memory or disk", file=sys.stderr)
         sys.exit(5)
     except Exception as e:
         if debug:
             raise
         print(
-            f"error: {type(e).__name__}: {_visible(str(e))} (a defect of outcross: --debug shows where)",
+            f"error: {type(e).__name__}: {one_line(str(e))} (a defect of outcross: --debug shows where)",
             file=sys.stderr,
         )
         sys.exit(1)
-
-
-def _visible(text: str) -> str:
-    """One line, control characters spelled out: names and values in messages can be hostile."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def command(run: Run, out: Out = RUNS, json: Json = False, debug: Debug = False) -> None:
     """Show verdicts, final numbers with their intervals, and what went wrong."""
     from outcross.api import load
+    from outcross.core.errors import one_line
 
     result = load(run, out)
     if json:
@@ -26,7 +27,7 @@ def command(run: Run, out: Out = RUNS, json: Json = False, debug: Debug = False)
         if status in ("degenerate", "failed")
     ]
     for (cell, chain), status, reason in ended[:10]:
-        print(f"{result.frame.cells[cell].label}, chain {chain}: {status}: {reason}")
+        print(f"{result.frame.cells[cell].label}, chain {chain}: {status}: {one_line(reason or '')}")
     if len(ended) > 10:
         print(f"... and {len(ended) - 10} more")
 

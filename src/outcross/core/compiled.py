@@ -20,7 +20,8 @@ _ROUND = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to an integer
 _LN2 = 0.6931471805599453
 _NORMALS, _UNIFORMS = np.uint64(0), np.uint64(1)  # second counter word: which kind of number a stream gives
 
-compiled = nb.njit(cache=True, error_model="numpy", nogil=True)
+# fastmath=False is said aloud: numba lets a callee inherit the flags of whichever caller compiles it first
+compiled = nb.njit(cache=True, error_model="numpy", nogil=True, fastmath=False)
 reassociating = nb.njit(cache=True, error_model="numpy", fastmath={"reassoc", "nsz"}, nogil=True)
 
 

@@ -59,6 +59,11 @@ class FitDegenerate(Exception):
         self.generation = generation
 
 
+def one_line(text: str) -> str:
+    """One line, control characters spelled out: names and values in messages can be hostile."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def require(condition: bool, message: str) -> None:
     """Raise InputError(message) unless the condition holds."""
     if not condition:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -21,19 +22,26 @@ def median_interval(values: ArrayLike, level: float = 0.95) -> Interval:
 
     Fewer than six values cannot give a 95 % interval: the bounds are then NaN.
     """
-    from scipy.stats import binom
-
     x = np.sort(np.asarray(values, dtype=np.float64))
     n = len(x)
     if n == 0:
         return Interval(np.nan, np.nan, np.nan)
-    rank = int(binom.ppf((1.0 - level) / 2.0, n, 0.5))  # order statistics rank and n - 1 - rank, from 0
-    while rank > 0 and 1.0 - 2.0 * binom.cdf(rank - 1, n, 0.5) < level:
-        rank -= 1
+    rank = _rank(n, level)
     if rank == 0:
         enough = 1.0 - 2.0 * 0.5**n >= level
         return Interval(float(np.median(x)), *((float(x[0]), float(x[-1])) if enough else (np.nan, np.nan)))
     return Interval(float(np.median(x)), float(x[rank - 1]), float(x[n - rank]))
+
+
+@cache
+def _rank(n: int, level: float) -> int:
+    """How many order statistics on each side an interval of the median leaves out; 0 for too few values."""
+    from scipy.stats import binom
+
+    rank = int(binom.ppf((1.0 - level) / 2.0, n, 0.5))
+    while rank > 0 and 1.0 - 2.0 * binom.cdf(rank - 1, n, 0.5) < level:
+        rank -= 1
+    return rank
 
 
 def share_interval(hits: int, n: int, level: float = 0.95) -> Interval:

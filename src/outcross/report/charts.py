@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from outcross.report.frames import Frame, Summary
 from outcross.report.verdict import Course
@@ -41,10 +41,13 @@ _DARK: tuple[RGB, ...] = (
     (222, 209, 80),
 )
 _DASHES = ([1, 0], [6, 3], [2, 2], [9, 3, 2, 3], [12, 4], [4, 1], [1, 3], [9, 3, 2, 3, 2, 3])
+_WHITE, _NIGHT = (255, 255, 255), (24, 26, 31)
 PHASES = ("none", "early", "late", "inconclusive", "ended")
 DRAWN = 24  # cells that a chart shows at most
-_POINTS = 600  # points of a chart, shared by its cells
-_BANDS = 8  # cells beyond which the bands of all chains would hide each other
+LOWEST = 1e-18  # what is less lies on the lower edge of a log axis
+_POINTS = 480  # points of a chart, shared by its cells
+_LEAST = 1e-15  # of a smaller number only the fact is told
+_BANDS = 4  # cells beyond which the bands of all chains would hide each other
 
 
 class Look(NamedTuple):
@@ -65,7 +68,8 @@ class Look(NamedTuple):
     def middle(self) -> RGB:
         """A colour between both, for pictures, which cannot follow the theme."""
         both = [[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in (self.light, self.dark)]
-        return tuple((a + b) // 2 for a, b in zip(*both, strict=True))  # type: ignore[return-value]
+        red, green, blue = ((a + b) // 2 for a, b in zip(*both, strict=True))
+        return red, green, blue
 
 
 def looks(frame: Frame) -> list[Look]:
@@ -78,22 +82,16 @@ def looks(frame: Frame) -> list[Look]:
         place, of = seen[cell.arm], points[cell.arm]
         seen[cell.arm] += 1
         hue = arms.index(cell.arm) % len(_LIGHT)
-        # The last point of a sweep has the arm's full colour, the others are paler
-        pale = 0.6 * (of - 1 - place) / (of - 1) if of > 1 else 0.0
-        found.append(
-            Look(
-                number,
-                cell.label,
-                _mixed(_LIGHT[hue], (255, 255, 255), pale),
-                _mixed(_DARK[hue], (24, 26, 31), 0.8 * pale),
-                _DASHES[(of - 1 - place) % len(_DASHES)],
-            )
-        )
+        step = place / (of - 1) if of > 1 else 0.5
+        light, dark = (_shade(c[hue], step, paper) for c, paper in ((_LIGHT, _WHITE), (_DARK, _NIGHT)))
+        found.append(Look(number, cell.label, light, dark, _DASHES[(of - 1 - place) % len(_DASHES)]))
     return found
 
 
-def _mixed(colour: RGB, other: RGB, share: float) -> str:
-    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in zip(colour, other, strict=True))
+def _shade(colour: RGB, step: float, paper: RGB) -> str:
+    """An arm's colour at a place of its sweep: from nearer the paper (0) through the colour to further from it (1)."""
+    other, share = (paper, 0.5 - step) if step < 0.5 else (tuple(255 - v for v in paper), step - 0.5)
+    return "#" + "".join(f"{round(a + (b - a) * 0.8 * share):02x}" for a, b in zip(colour, other, strict=True))
 
 
 def config() -> Spec:
@@ -114,44 +112,67 @@ def config() -> Spec:
 
 
 class Axes(NamedTuple):
-    """The axes of a chart of one quantity: label of the vertical one, whether it is logarithmic, marked levels."""
+    """The vertical axis of a chart: label, scale (log, or sqrt from 0), the levels marked on it, and its span."""
 
     title: str
-    log: bool
+    kind: Literal["log", "sqrt"]
     truth: float | None = None
     margin: float | None = None
+    low: float = 0.0
+    high: float = 1.0
+
+    def over(self, found: Iterable[Summary]) -> Axes:
+        """The axis with the span of everything that is drawn."""
+        marks = [v for v in (self.truth, self.margin) if v is not None]
+        there = [
+            v
+            for v in (*(v for s in found for v in s.numbers), *marks)
+            if math.isfinite(v) and (v > 0.0 or self.kind == "sqrt")
+        ]
+        high = max(there, default=1.0)
+        if self.kind == "sqrt":
+            return self._replace(high=high or 1.0)
+        low = max(min(there, default=0.1), LOWEST)
+        wide = high > 100 * low
+        return self._replace(low=10.0 ** math.floor(math.log10(low)) if wide else 0.9 * low, high=max(high, 1.1 * low))
+
+    def ticks(self) -> list[float]:
+        """Ticks of a log axis: powers of ten, or 1, 2 and 5 times them where they are few."""
+        first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+        steps = (1, 2, 5) if last - first <= 2 else (1, 3) if last - first <= 3 else (1,)
+        stride = 1 + (last - first) // 7
+        found = [float(f"{m}e{k}") for k in range(first, last + 1, stride) for m in steps]
+        return [t for t in found if 0.999 * self.low <= t <= 1.001 * self.high]
 
 
 def series(frame: Frame, measure: str, shown: Sequence[Look], axes: Axes) -> Spec | None:
     """A quantity against generation: median, bands across chains and the floor of each cell; None without a number."""
     import altair as alt
 
-    many = len(shown) > _BANDS
     found = {look.cell: [s for s in frame.series(look.cell, measure) if s.chains] for look in shown}
-    if not any(found.values()):
+    if not any(s.spread_high > 0.0 or axes.kind != "log" for rows in found.values() for s in rows):
         return None
-    bottom = _bottom(s for rows in found.values() for s in rows) if axes.log else None
-    rows = [_row(s, look, bottom) for look in shown for s in thinned(found[look.cell], _POINTS // len(shown))]
-    data = alt.Data(values=rows)
-    x, y = _generation(frame), _vertical(axes, bottom)
-    colour = alt.Color(
-        "c:N", legend=None, scale=alt.Scale(domain=[str(k.cell) for k in shown], range=[k.colour for k in shown])
-    )
-    dash = alt.StrokeDash(
-        "c:N", legend=None, scale=alt.Scale(domain=[str(k.cell) for k in shown], range=[k.dash for k in shown])
-    )
-    layers = _levels(axes, _floors(found.values(), bottom))
-    base = alt.Chart(data).encode(x=x, color=colour)
+    axes = axes.over(s for rows in found.values() for s in rows)
+    rows = [_row(s, look, axes) for look in shown for s in thinned(found[look.cell], _POINTS // len(shown))]
+    floors = _floors(found.values(), axes)
+    layers = _levels(axes, bool(floors))
+    domain = [str(k.cell) for k in shown]
+    colour = alt.Color("c:N", legend=None, scale=alt.Scale(domain=domain, range=[k.colour for k in shown]))
+    dash = alt.StrokeDash("c:N", legend=None, scale=alt.Scale(domain=domain, range=[k.dash for k in shown]))
     single = len({r["g"] for r in rows}) == 1
-    for low, high, opacity in (("a", "d", 0.13), ("b", "e", 0.28))[1 if many else 0 :]:
-        band = base.mark_rule(strokeWidth=5, opacity=2 * opacity) if single else base.mark_area(opacity=opacity)
-        layers.append(band.encode(y=alt.Y(f"{low}:Q", **y), y2=high))
-    layers.append(base.mark_line(strokeWidth=2).encode(y=alt.Y("v:Q", **y), strokeDash=dash))
-    layers.append(base.mark_circle(size=22, opacity=1).encode(y=alt.Y("v:Q", **y), tooltip=_tooltip(axes.title)))
-    return _finished(alt.layer(*layers), 240)
+    across = alt.X("tl:N", title=None, axis=alt.Axis(labelAngle=0, labelLimit=140)) if single else _generation(frame)
+    base = _chart("rows").encode(x=across, color=colour)
+    for low, high, opacity in [("b", "e", 0.14)] if len(shown) > _BANDS else [("a", "d", 0.13), ("b", "e", 0.25)]:
+        band = base.mark_rule(strokeWidth=9, opacity=2 * opacity) if single else base.mark_area(opacity=opacity)
+        layers.append(band.encode(y=_vertical(low, axes), y2=high))
+    line = base.encode(y=_vertical("v", axes))
+    layers += [] if single else [line.mark_line(strokeWidth=2).encode(strokeDash=dash)]
+    layers.append(line.mark_circle(size=60 if single else 22, opacity=1).encode(tooltip=_tooltip(axes.title)))
+    levels = {f"level_{k}": [{"y": level}] for k, level in (("truth", axes.truth), ("margin", axes.margin))}
+    return _finished(alt.layer(*layers), 240, rows=rows, floors=floors, **levels)
 
 
-def _row(s: Summary, look: Look, bottom: float | None) -> dict[str, Any]:
+def _row(s: Summary, look: Look, axes: Axes) -> dict[str, Any]:
     """One point: a to e are the edges of the bands, t the texts of the tooltip."""
     ends = {"v": s.value, "a": s.spread_low, "b": s.low, "d": s.spread_high, "e": s.high}
     texts = {
@@ -159,17 +180,17 @@ def _row(s: Summary, look: Look, bottom: float | None) -> dict[str, Any]:
         "tv": number(s.value),
         "ti": span(s.low, s.high),
         "ts": span(s.spread_low, s.spread_high),
-        "tf": span(s.floor_low, s.floor_high),
         "n": s.chains,
     }
-    return {"g": s.generation, "c": str(look.cell), **{k: _plotted(v, bottom) for k, v in ends.items()}, **texts}
+    drawn = {k: _plotted(v, axes) for k, v in ends.items() if math.isfinite(v)}
+    return {"g": s.generation, "c": str(look.cell), **drawn, **texts}
 
 
-def _plotted(value: float, bottom: float | None) -> float | None:
+def _plotted(value: float, axes: Axes) -> float | None:
     """A number for JSON, to four digits; on a log axis, what is not positive lies on the lower edge."""
     if not math.isfinite(value):
         return None
-    return float(f"{value if bottom is None else max(value, bottom):.4g}")
+    return float(f"{max(value, axes.low):.4g}")
 
 
 def _tooltip(title: str) -> list[Any]:
@@ -181,42 +202,32 @@ def _tooltip(title: str) -> list[Any]:
         ("tv:N", title),
         ("ti:N", "95 % interval of the median"),
         ("ts:N", "10 to 90 % of chains"),
-        ("tf:N", "real against real"),
         ("n:Q", "chains"),
     )
-    return [alt.Tooltip(field, title=name, **({"format": ","} if field == "g:Q" else {})) for field, name in named]
+    return [alt.Tooltip(field, title=name, format="," if field == "g:Q" else alt.Undefined) for field, name in named]
 
 
-def _bottom(found: Iterable[Summary]) -> float:
-    """The lower edge of a log axis: the power of ten at or below every positive number."""
-    positive = [v for s in found for v in (s.value, s.low, s.spread_low, s.floor_low) if v > 0.0]
-    return float(10.0 ** math.floor(math.log10(min(positive)))) if positive and min(positive) > 1e-300 else 1e-12
+def touches_edge(frame: Frame, measure: str) -> bool:
+    """Whether anything of a quantity is too little for a log axis."""
+    return any(v < LOWEST for s in frame.summaries if s.measure == measure for v in (s.value, s.low, s.spread_low))
 
 
-def touches_zero(frame: Frame, measure: str) -> bool:
-    """Whether anything of a quantity is at 0, which a log axis has no place for."""
-    return any(v <= 0.0 for s in frame.summaries if s.measure == measure for v in (s.value, s.low, s.spread_low))
-
-
-def _floors(found: Iterable[list[Summary]], bottom: float | None) -> list[dict[str, Any]]:
+def _floors(found: Iterable[list[Summary]], axes: Axes) -> list[dict[str, Any]]:
     """The floor of each cell, equal ones once."""
-    edges = {(_plotted(r[-1].floor_low, bottom), _plotted(r[-1].floor_high, bottom)) for r in found if r}
+    edges = {(_plotted(r[-1].floor_low, axes), _plotted(r[-1].floor_high, axes)) for r in found if r}
     return [{"low": low, "high": high} for low, high in edges if low is not None]
 
 
-def _levels(axes: Axes, floors: list[dict[str, Any]]) -> list[Any]:
-    """What lies behind the series: floors as strips, the truth and the margin as lines."""
-    import altair as alt
-
-    y = _vertical(axes, None)
+def _levels(axes: Axes, floors: bool) -> list[Any]:
+    """What lies behind the series: floors as hatched strips, the truth and the margin as lines."""
     layers: list[Any] = []
     if floors:
-        strips = alt.Chart(alt.Data(values=floors)).mark_rect(color="var(--floor)", opacity=min(1.0, 1.5 / len(floors)))
-        layers.append(strips.encode(y=alt.Y("low:Q", **y), y2="high"))
-    for level, dash in ((axes.truth, [1, 0]), (axes.margin, [2, 3])):
-        if level is not None and (level > 0.0 or not axes.log):
-            rule = alt.Chart(alt.Data(values=[{"y": level}])).mark_rule(color="var(--truth)", strokeDash=dash)
-            layers.append(rule.encode(y=alt.Y("y:Q", **y)))
+        strips = _chart("floors").mark_rect(fill="url(#hatch)", stroke="var(--floor)", strokeWidth=0.7)
+        layers.append(strips.encode(y=_vertical("low", axes), y2="high"))
+    for name, level, dash in (("truth", axes.truth, [1, 0]), ("margin", axes.margin, [2, 3])):
+        if level is not None and (level > 0.0 or axes.kind != "log"):
+            rule = _chart(f"level_{name}").mark_rule(color="var(--truth)", strokeDash=dash)
+            layers.append(rule.encode(y=_vertical("y", axes)))
     return layers
 
 
@@ -236,19 +247,21 @@ def _generation(frame: Frame) -> alt.X:
     return alt.X(
         "g:Q",
         title="generation",
-        axis=alt.Axis(values=ticks, grid=False, format=","),
+        axis=alt.Axis(values=ticks, grid=False, labelExpr="format(datum.value, ',d')"),
         scale=alt.Scale(type="symlog", constant=1, domain=[0, last], nice=False),
     )
 
 
-def _vertical(axes: Axes, bottom: float | None) -> dict[str, Any]:
+def _vertical(field: str, axes: Axes) -> alt.Y:
     import altair as alt
 
-    if not axes.log:
-        return {"title": axes.title, "scale": alt.Scale(zero=True), "axis": alt.Axis(tickCount=5)}
-    scale = alt.Scale(type="log", nice=False, **({} if bottom is None else {"domainMin": bottom}))
+    domain = [axes.low, axes.high]
+    if axes.kind == "sqrt":
+        scale = alt.Scale(type="sqrt", domain=domain, nice=True)
+        return alt.Y(f"{field}:Q", title=axes.title, scale=scale, axis=alt.Axis(tickCount=5))
     label = "datum.value >= 0.001 && datum.value < 10000 ? format(datum.value, '~r') : format(datum.value, '.0e')"
-    return {"title": axes.title, "scale": scale, "axis": alt.Axis(labelExpr=label, tickCount=6)}
+    ticks = alt.Axis(values=axes.ticks(), labelExpr=label)
+    return alt.Y(f"{field}:Q", title=axes.title, scale=alt.Scale(type="log", domain=domain, nice=False), axis=ticks)
 
 
 def phases(frame: Frame, found: Sequence[Course], chains: int, shown: Look) -> Spec | None:
@@ -264,15 +277,16 @@ def phases(frame: Frame, found: Sequence[Course], chains: int, shown: Look) -> S
         for g, counts in kept
         for p, n in zip(PHASES, counts, strict=True)
     ]
-    chart = alt.Chart(alt.Data(values=long))
-    mark = chart.mark_bar(size=60) if len(kept) == 1 else chart.mark_area()
+    chart = _chart("rows")
+    single = len(kept) == 1
+    mark = chart.mark_bar(size=60) if single else chart.mark_area()
     spec = mark.encode(
-        x=_generation(frame),
+        x=alt.X("g:O", title="generation", axis=alt.Axis(labelAngle=0)) if single else _generation(frame),
         y=alt.Y(
             "s:Q",
             title="share of chains",
             stack="zero",
-            axis=alt.Axis(format="%", tickCount=4),
+            axis=alt.Axis(values=[0, 0.5, 1], labelExpr="100 * datum.value + ' %'"),
             scale=alt.Scale(domain=[0, 1]),
         ),
         color=alt.Color(
@@ -286,7 +300,7 @@ def phases(frame: Frame, found: Sequence[Course], chains: int, shown: Look) -> S
             alt.Tooltip("n:Q", title="chains"),
         ],
     )
-    return _finished(spec, 150)
+    return _finished(spec, 150, rows=long)
 
 
 def phase_rows(found: Sequence[Course], chains: int) -> list[tuple[int, list[int]]]:
@@ -307,16 +321,25 @@ def thinned(rows: Sequence[T], most: int) -> list[T]:
     return [rows[k - 1] for k in sorted(steps | {1, len(rows)})]
 
 
-def _finished(chart: Any, height: int) -> Spec:
+def _chart(name: str) -> alt.Chart:
+    """A chart of a named set of rows, which `_finished` puts in: altair would check every one of them."""
+    import altair as alt
+
+    return alt.Chart(alt.NamedData(name=name))
+
+
+def _finished(chart: Any, height: int, **rows: list[dict[str, Any]]) -> Spec:
     spec: Spec = chart.properties(width="container", height=height).to_dict()
     spec.pop("config", None)  # the page gives one to all
-    return spec
+    return {**spec, "datasets": rows}
 
 
 def number(value: float) -> str:
     """A number for people: three digits, a dash when there is none."""
     if not math.isfinite(value):
         return "–"
+    if 0.0 < abs(value) < _LEAST:
+        return f"< {_LEAST:.0e}".replace("-", "−")
     text = f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
     return text.replace("e-0", "e-").replace("e+0", "e").replace("-", "−")
 

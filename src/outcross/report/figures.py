@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,6 +29,7 @@ Array = NDArray[np.float64]
 ROWS, COLUMNS = 12, 7  # cells and snapshots that are drawn at most
 _INK = "#010203"  # stands for the page's colour until the drawing is text
 _FAINTEST, _FULLEST = 1e-5, 1e-2  # shares of draws that are drawn palest and fullest
+_NAMED = 3  # cells that the title names
 _POINT = 12  # cells of the picture that hold nearly all draws of a collapsed density
 _NEARLY = 0.99
 _COARSE = 4  # bins of a table's few real rows that are drawn as one
@@ -54,6 +56,7 @@ class Row(NamedTuple):
     pictures: dict[int, Picture]
     truth: Array | None
     columns: tuple[str, ...]
+    ended: bool  # chain 0 went no further, as its fit had no answer or failed
 
 
 def rows(frame: Frame, looks: Sequence[Look]) -> list[Row]:
@@ -71,7 +74,8 @@ def _row(frame: Frame, look: Look) -> Row:
     source = findings.source_of(frame.cells[look.cell])
     named = tuple(source[0].columns) if source else tuple(frame.cells[look.cell].source.get("columns") or ())
     truth = None if source is None or not pictures else _truth(source[1], next(iter(pictures.values())))
-    return Row(look, pictures, truth, (*named, "column 1", "column 2")[:2] if len(named) < 2 else named[:2])
+    ended = frame.chains.get((look.cell, 0), (0, "running", None))[1] in ("degenerate", "failed")
+    return Row(look, pictures, truth, named[:2] or ("column 1", "column 2"), ended)
 
 
 def _chosen(generations: list[int]) -> list[int]:
@@ -89,7 +93,8 @@ def _truth(reference: Any, like: Picture) -> Array | None:
     bins, edges = like.shares.shape[0], like.edges
     if reference.law is not None and edges.shape[1] == 1:
         cuts = np.linspace(edges[0, 0], edges[1, 0], bins + 1)
-        return np.diff(reference.law.marginal_cdf(cuts[None])[0])
+        below: Array = reference.law.marginal_cdf(cuts[None])[0]
+        return np.diff(below)
     limits = list(zip(edges[0], edges[1], strict=True))
     if edges.shape[1] == 1:
         counts = np.histogram(reference.rows[:, 0], bins=bins // _COARSE, range=limits[0])[0]
@@ -105,8 +110,9 @@ def densities(found: Sequence[Row]) -> str:
     from matplotlib import rc_context
 
     colours = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _INK)
-    style = {
+    style: Any = {
         "svg.fonttype": "none",
+        "text.parse_math": False,
         "svg.hashsalt": "outcross",
         "font.size": 8,
         "axes.linewidth": 0.5,
@@ -127,12 +133,12 @@ def _drawn(found: Sequence[Row]) -> Figure:
     flat = first.shares.ndim == 1
     height = 1.3 * (0.75 if flat else _shape(first.edges)) + 0.75
     across = len(generations) + with_truth
-    figure = Figure(figsize=(0.4 + 1.35 * across, len(found) * height + (0.0 if flat else 0.5)), layout="constrained")
-    parts = figure.subfigures(
-        len(found) + (not flat), 1, squeeze=False, height_ratios=[height] * len(found) + ([] if flat else [0.5])
-    )[:, 0]
+    wide = 0.4 + 1.35 * across if flat else max(0.4 + 1.35 * across, 5.0)
+    heights = [height] * len(found) + [0.5] * (not flat)  # inches; the last is the key
+    figure = Figure(figsize=(wide, sum(heights)), layout="constrained")
+    parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
     for row, part in zip(found, parts, strict=False):
-        part.suptitle(_short(row.look.label), x=0.01, ha="left", fontsize=9, weight="bold", parse_math=False)
+        part.suptitle(_short(row.look.label), x=0.01, ha="left", fontsize=9, weight="bold")
         axes = part.subplots(1, across, squeeze=False, sharex=True, sharey=True)[0]
         _draw_row(row, generations, list(axes), with_truth)
     if not flat:
@@ -141,7 +147,8 @@ def _drawn(found: Sequence[Row]) -> Figure:
 
 
 def _short(label: str) -> str:
-    return label if len(label) <= 80 else f"{label[:77]}..."
+    plain = "".join(c if c.isprintable() else "\ufffd" for c in label)
+    return plain if len(plain) <= 80 else f"{plain[:77]}..."
 
 
 def _shape(edges: Array) -> float:
@@ -160,14 +167,21 @@ def _draw_row(row: Row, generations: list[int], axes: list[Axes], with_truth: bo
         axis.set_title(name, fontsize=8)
         axis.patch.set_alpha(0.0)
         axis.locator_params(nbins=4)
-        axis.set_xlabel(row.columns[0], parse_math=False)
+        axis.set_xlabel(row.columns[0])
         if picture is None:
-            axis.text(0.5, 0.5, "not taken", ha="center", va="center", transform=axis.transAxes)
+            axis.text(
+                0.5,
+                0.5,
+                "chain\nended" if row.ended else "not taken",
+                ha="center",
+                va="center",
+                transform=axis.transAxes,
+            )
         elif picture.shares.ndim == 1:
             _curve(axis, None if name == "truth" else picture, truth, row.look.cell)
         else:
             _image(axis, picture, (128, 128, 128) if name == "truth" else row.look.middle)
-    axes[0].set_ylabel("density" if first.shares.ndim == 1 else row.columns[1], parse_math=False)
+    axes[0].set_ylabel("density" if first.shares.ndim == 1 else row.columns[1])
 
 
 def _image(axis: Axes, picture: Picture, colour: tuple[int, int, int]) -> None:
@@ -179,7 +193,7 @@ def _image(axis: Axes, picture: Picture, colour: tuple[int, int, int]) -> None:
     image = np.concatenate([np.broadcast_to(np.array(colour) / 255, (*alpha.shape, 3)), alpha[..., None]], axis=2)
     axis.imshow(image, origin="lower", interpolation="none", aspect="auto", extent=_extent(edges))
     if shares.sum() < _NEARLY:
-        axis.text(0.03, 0.97, f"{1 - shares.sum():.0%} outside", va="top", transform=axis.transAxes, fontsize=7)
+        _note(axis, f"{findings.percent(1 - shares.sum())} outside")
     if 0.0 < shares.sum() and picture.spread <= _POINT:
         i, j = np.unravel_index(int(shares.argmax()), shares.shape)
         centre = edges[0] + (np.array([i, j]) + 0.5) / shares.shape * (edges[1] - edges[0])
@@ -203,22 +217,29 @@ def _curve(axis: Axes, picture: Picture | None, truth: Picture | None, cell: int
     if picture is None:
         return
     axis.stairs(picture.shares * per_unit, cuts, color=_stand_in(cell), linewidth=1.1)
-    notes = [f"{1 - picture.shares.sum():.0%} outside"] if picture.shares.sum() < _NEARLY else []
+    notes = [f"{findings.percent(1 - picture.shares.sum())} outside"] if picture.shares.sum() < _NEARLY else []
     if truth is not None and picture.shares.max() > _TALLEST * truth.shares.max():
         notes.append(f"peak {picture.shares.max() * per_unit:.3g}")
-    axis.text(0.03, 0.97, "\n".join(notes), va="top", transform=axis.transAxes, fontsize=7)
+    _note(axis, "\n".join(notes))
+
+
+def _note(axis: Axes, text: str) -> None:
+    axis.text(0.03, 0.97, text, va="top", transform=axis.transAxes, fontsize=7)
 
 
 def _key(part: Any) -> None:
     """The scale of the pictures."""
-    axis = part.subplots(1, 1)
+    axis = part.subplots(1, 3, gridspec_kw={"width_ratios": [1, 2, 1]})
+    for side in (axis[0], axis[2]):
+        side.set_axis_off()
+    axis = axis[1]
     ramp = np.zeros((1, 100, 4))
     ramp[..., :3], ramp[0, :, 3] = 0.5, np.linspace(0.1, 1.0, 100)
     axis.imshow(ramp, aspect="auto", interpolation="none", extent=(-5, -2, 0, 1))
     axis.set(
         yticks=[],
         xticks=[-5, -4, -3, -2],
-        xticklabels=["1 in 100,000", "1 in 10,000", "1 in 1,000", "1 in 100 or more"],
+        xticklabels=["1 in 100,000", "1 in 10,000", "1 in 1,000", "1 in 100 up"],
         title="share of draws in one cell of the picture",
     )
     axis.title.set_fontsize(8)
@@ -232,40 +253,51 @@ def _stand_in(cell: int) -> str:
 def _svg(figure: Figure, looks: Sequence[Look]) -> str:
     """The drawing as an element for a page: no size of its own, colours of the page."""
     out = io.StringIO()
-    figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a glyph that its own font lacks: the page's font draws the text
+        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = out.getvalue()
     text = text[text.index("<svg") :].replace(_INK, "currentColor")
     for look in looks:
         text = text.replace(_stand_in(look.cell), look.colour)
     head, rest = text.split(">", 1)
-    return re.sub(r' (width|height)="[^"]*"', "", head) + ' aria-hidden="true">' + rest
+    wide = 72 * figure.get_figwidth()
+    size = f' aria-hidden="true" style="min-width: {0.9 * wide:.0f}px; max-width: {1.4 * wide:.0f}px">'
+    return re.sub(r' (width|height)="[^"]*"', "", head) + size + rest
 
 
 def title(found: Sequence[Row]) -> str:
     """The finding: what became of the region that holds 99 % of the draws."""
-    told = []
-    for row in found[:3]:
-        first, last = (row.pictures[g].spread for g in (min(row.pictures), max(row.pictures)))
-        share = last / first
-        told.append(
-            f"{share:.0%} of its size under {row.look.label}"
-            if share >= 0.01
-            else f"less than 1 % of its size under {row.look.label}"
-        )
     last = max(g for row in found for g in row.pictures)
     if last == 0:
         return "Density at generation 0, chain 0"
-    return f"In chain 0, the region with 99 % of the draws is, by generation {last:,}, {', '.join(told)}"
+    told = [_told(row) for row in found[:_NAMED]]
+    what = "interval" if next(iter(found[0].pictures.values())).shares.ndim == 1 else "region"
+    return f"The {what} with 99 % of chain 0's draws has {findings.joined(told)}"
+
+
+def _told(row: Row) -> str:
+    start, end = min(row.pictures), max(row.pictures)
+    if start == end:
+        return f"one picture only under {row.look.label}"
+    share = row.pictures[end].spread / row.pictures[start].spread
+    size = findings.percent(share) if share >= 0.01 else "less than 1 %"
+    return f"{size} of its first size under {row.look.label} at generation {end:,}"
 
 
 def caption(frame: Frame, found: Sequence[Row]) -> str:
     """What the caption states."""
     flat = next(iter(found[0].pictures.values())).shares.ndim == 1
-    first = frame.experiment
-    what = "Density of 100,000 fresh draws in 72 bins; filled: the truth" if flat else (
-        "Share of 100,000 fresh draws in each of 72 x 72 cells, first two columns, on one logarithmic scale; grey: the "
-        "truth; a ring marks where 99 % of the draws are within 12 cells")
-    text = f"{what}. n = {findings.sizes(frame)} rows a generation; chain 0 of {first.chains:,}, so without interval. Axes in data units."
+    what = (
+        "Density of 100,000 fresh draws in 72 bins; filled: the truth"
+        if flat
+        else (
+            "Share of 100,000 fresh draws in each of 72 x 72 cells, first two columns, on one logarithmic scale; a "
+            "ring marks where 99 % of the draws are within 12 cells; grey: the truth, where its law is known"
+        )
+    )
+    text = f"{what}. n = {findings.sizes(frame)} rows a generation; chain 0 of {frame.experiment.chains:,}, so without "
+    text += "interval. Axes in data units."
     if len(found) < len(frame.cells):
         text += f" The first {len(found)} of {len(frame.cells)} cells."
     return f"{text} After {findings.PAPER}, whose figure draws these generations."
@@ -274,9 +306,15 @@ def caption(frame: Frame, found: Sequence[Row]) -> str:
 def table(found: Sequence[Row]) -> Table:
     """The pictures in numbers."""
     rows = [
-        (row.look.label, f"{g:,}", f"{p.spread:,} of {p.shares.size:,}", f"{p.shares.max():.3g}",
-         f"{max(0.0, 1 - p.shares.sum()):.3g}")
-        for row in found for g, p in row.pictures.items()
+        (
+            row.look.label,
+            f"{g:,}",
+            f"{p.spread:,} of {p.shares.size:,}",
+            f"{p.shares.max():.3g}",
+            f"{max(0.0, 1 - p.shares.sum()):.3g}",
+        )
+        for row in found
+        for g, p in row.pictures.items()
     ]
     head = ("cell", "generation", "cells with 99 % of the draws", "fullest cell's share", "share outside the picture")
     return Table(head, rows)

@@ -20,6 +20,7 @@ PAPER = (
     "doi 10.1038/s41586-024-07566-y"
 )
 _PURE = ("mixture", "normal", "tabular")  # sources made from the experiment alone, without reading a file
+_WITHIN = "stays within its margin at"
 _NAMED = 3  # cells that a title names; more are counted
 _CHANGE = 1.5  # factor that counts as a change where there is no floor to compare with
 
@@ -41,8 +42,10 @@ def change(frame: Frame, cell: int, measure: str) -> Change | None:
     margin = margin_of(frame, measure)
     low, high = (v if math.isfinite(v) else last.value for v in (last.low, last.high))
     verb = _against_floor(first, last, low, high) if margin is None else _against(margin, measure, low, high)
-    if verb == "stays within its margin at" and last.floor_low <= last.value <= last.floor_high:
+    if verb == _WITHIN and last.floor_low <= last.value <= last.floor_high:
         verb = "stays at"
+    elif verb == _WITHIN and measure != DISTANCE and low > _CHANGE:  # a ratio far above the truth's is no loss
+        verb = "grows to"
     return Change(frame.cells[cell].label, verb, last.value)
 
 
@@ -54,10 +57,10 @@ def margin_of(frame: Frame, measure: str) -> float | None:
 
 def _against(margin: float, measure: str, low: float, high: float) -> str:
     if low < margin <= high:
-        return "reaches"
+        return "ends undecided at"
     lost = low >= margin if measure == DISTANCE else high < margin
     if not lost:
-        return "stays within its margin at"
+        return _WITHIN
     return "grows to" if measure == DISTANCE else "falls to"
 
 
@@ -77,17 +80,20 @@ def title(frame: Frame, noun: str, measure: str, cells: Sequence[int], share: bo
     unit = "" if share else unit_of(frame, measure)
     last = max(s.generation for s in frame.summaries)
     if last == 0:
-        told = ", ".join(f"{_said(c.value, unit, share)} under {c.label}" for c in found[:_NAMED])
-        return f"{noun} at generation 0: {told}"
+        values = (f"{_said(c.value, unit, share)} under {c.label}" for c in found[:_NAMED])
+        return f"{noun} at generation 0: {', '.join(values)}"
     if len(found) > _NAMED:
         return _counted(noun, found, unit, share, last)
-    told = _joined([f"{c.verb} {_said(c.value, unit, share)} under {c.label}" for c in found])
-    return f"{noun} {told} by generation {last:,}"
+    told = []
+    for verb in dict.fromkeys(c.verb for c in found):
+        alike = [f"{_said(c.value, unit, share)} under {c.label}" for c in found if c.verb == verb]
+        told.append(f"{verb} {joined(alike)}")
+    return f"{noun} {joined(told)} by generation {last:,}"
 
 
 def _counted(noun: str, found: list[Change], unit: str, share: bool, last: int) -> str:
     verbs = Counter(c.verb.removesuffix(" at").removesuffix(" to") for c in found)
-    told = _joined([f"{verb} in {n} of {len(found)} cells" for verb, n in verbs.items()])
+    told = joined([f"{verb} in {n} of {len(found)} cells" for verb, n in verbs.items()])
     least, most = min(found, key=lambda c: c.value), max(found, key=lambda c: c.value)
     ends = f"{_said(least.value, unit, share)} ({least.label}) and {_said(most.value, unit, share)} ({most.label})"
     return f"{noun} {told} by generation {last:,}: it ends between {ends}"
@@ -96,10 +102,18 @@ def _counted(noun: str, found: list[Change], unit: str, share: bool, last: int) 
 def _said(value: float, unit: str, share: bool) -> str:
     if not share:
         return f"{number(value)} {unit}".strip()
-    return "less than 0.1 % of the truth's" if value < 0.001 else f"{number(100 * value)} % of the truth's"
+    if value < 0.001:
+        return "less than 0.1 % of the truth's"
+    return f"{number(value)} times the truth's" if value > 2.0 else f"{number(100 * value)} % of the truth's"
 
 
-def _joined(parts: Sequence[str]) -> str:
+def percent(share: float) -> str:
+    """A share for people."""
+    return f"{100 * share:.0f} %"
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Parts of a sentence, the last after `and`."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
@@ -124,11 +138,11 @@ def headline(frame: Frame, decided: Sequence[tuple[str, str]]) -> str:
     }
     groups = {p: [label for label, phase in decided if phase == p] for p in said}
     told = [
-        f"{said[p]} under {_joined(labels) if len(labels) <= _NAMED else f'{len(labels)} of {len(decided)} cells'}"
+        f"{said[p]} {f'under {joined(labels)}' if len(labels) <= _NAMED else f'in {len(labels)} of {len(decided)} cells'}"
         for p, labels in groups.items()
         if labels
     ]
-    text = _joined(told) if told else "nothing has been measured yet"
+    text = joined(told) if told else "nothing has been measured yet"
     return text[0].upper() + text[1:]
 
 
@@ -167,7 +181,8 @@ def sizes(frame: Frame) -> str:
 def method(frame: Frame) -> str:
     """What a caption says of a figure across chains: rows, chains, what the bands and the strip are."""
     e = frame.experiment
-    text = f"n = {sizes(frame)} rows a generation, {e.chains:,} chain{'s' if e.chains != 1 else ''} a cell. Line: median over chains"
+    chains = f"{e.chains:,} chain{'s' if e.chains != 1 else ''} a cell"
+    text = f"n = {sizes(frame)} rows a generation, {chains}. Line: median over chains"
     if e.chains >= 6:
         text += "; deeper band: 95 % interval of the median (order statistics)"
     elif e.chains > 1:
@@ -175,7 +190,7 @@ def method(frame: Frame) -> str:
     if e.chains > 1:
         text += "; pale band: 10th to 90th percentile of the chains"
     if e.floor:
-        text += f"; grey strip: real against real, 5th to 95th percentile of {e.floor} models fitted on fresh real rows"
+        text += f"; hatched strip: real against real, 5th to 95th percentile of {e.floor} models of fresh real rows"
     if e.generations > 20:
         text += "; generations on a symmetric-log axis, so that 0 has its place"
     return f"{text}."
@@ -191,9 +206,12 @@ def policy(cell: Cell) -> str:
 def phases(frame: Frame, found: Sequence[Verdict]) -> str:
     """The finding on phases: how many chains end collapsed, in which cell."""
     last = max((v.generation for v in found), default=0)
-    told = [f"{v.shares['early'].value + v.shares['late'].value:.0%} of chains under {frame.cells[v.cell].label}"
-            for v in found if v.chains]
+    told = [
+        f"{percent(v.shares['early'].value + v.shares['late'].value)} of chains under {frame.cells[v.cell].label}"
+        for v in found
+        if v.chains
+    ]
     if len(told) > _NAMED:
         collapsed = sum(v.phase in ("early", "late") for v in found)
         return f"Most chains have collapsed by generation {last:,} in {collapsed} of {len(found)} cells"
-    return f"{_joined(told)} are in collapse by generation {last:,}" if told else "No chain has been measured"
+    return f"{joined(told)} are in collapse by generation {last:,}" if told else "No chain has been measured"

@@ -36,6 +36,19 @@ class Summary(NamedTuple):
     missing: int  # without one
     why: str | None  # the commonest reason
 
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """Everything that is drawn of it."""
+        return (
+            self.value,
+            self.low,
+            self.high,
+            self.spread_low,
+            self.spread_high,
+            self.floor_low,
+            self.floor_high,
+        )
+
 
 class Frame:
     """Everything read off one run, at the state it is in now."""
@@ -118,7 +131,14 @@ class Frame:
 
     def series(self, cell: int, measure: str) -> list[Summary]:
         """One quantity of one cell over generations."""
-        return [s for s in self.summaries if s.cell == cell and s.measure == measure]
+        return self._series.get((cell, measure), [])
+
+    @cached_property
+    def _series(self) -> dict[tuple[int, str], list[Summary]]:
+        found: dict[tuple[int, str], list[Summary]] = defaultdict(list)
+        for s in self.summaries:
+            found[s.cell, s.measure].append(s)
+        return dict(found)
 
     def tidy(self) -> Iterator[dict[str, Any]]:
         """Every measured number with its cell written out: for tables and exports."""

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from outcross.measures.phase import DISTANCE, TAIL, VARIANCE
 from outcross.report import charts, figures, findings, tables
-from outcross.report.charts import Axes, Look, Spec
+from outcross.report.charts import Axes, Spec
 from outcross.report.frames import Frame
 from outcross.report.tables import Table
 from outcross.report.verdict import Course, Verdict, courses, verdicts
@@ -57,31 +57,58 @@ class Curves(NamedTuple):
 
     noun: str
     measures: tuple[str, ...]
-    log: bool
+    kind: Literal["log", "sqrt"]
     share: bool  # the finding is told as a share of the truth's
     note: str = ""
     cite: str = findings.PAPER
 
 
 _CURVES = (
-    Curves("Distance to the truth", (DISTANCE, "w1_marginal"), True, False,
-           "Columns are scaled to true standard deviation 1, so a distance reads in standard deviations (sd).",
-           "Dowson and Landau 1982; " + findings.PAPER),
-    Curves("The squared L2 distance between densities", ("l2_to_first", "l2_to_truth"), True, False,
-           "The paper's distance, to the chain's own generation 0 and to the truth. It is unbounded as a density "
-           "narrows, and its unit is that of a density."),
-    Curves("Tail mass", (TAIL, "tail_999", "radius_99", "radius_999"), False, True,
-           "Mass beyond the truth's outer percentiles about the model's own mean, relative to the truth's."),
-    Curves("Generalised variance", (VARIANCE,), True, True,
-           "Determinant of the covariance, relative to the truth's.", "Wilks 1932; " + findings.PAPER),
-)  # fmt: skip
+    Curves(
+        "Distance to the truth",
+        (DISTANCE, "w1_marginal"),
+        "log",
+        False,
+        "Columns are scaled to true standard deviation 1, so a distance reads in standard deviations (sd).",
+        "Dowson and Landau 1982; " + findings.PAPER,
+    ),
+    Curves(
+        "The squared L2 distance between densities",
+        ("l2_to_first", "l2_to_truth"),
+        "log",
+        False,
+        "The paper's distance, to the chain's own generation 0 and to the truth. It is unbounded as a density "
+        "narrows, and its unit is that of a density.",
+    ),
+    Curves(
+        "Tail mass",
+        (TAIL, "tail_999", "radius_99", "radius_999"),
+        "sqrt",
+        True,
+        "Mass beyond the truth's outer percentiles about the model's own mean, relative to the truth's. The vertical "
+        "axis is a square root, so that a loss shows beside an excess.",
+    ),
+    Curves(
+        "Generalised variance",
+        (VARIANCE,),
+        "log",
+        True,
+        "Determinant of the covariance, relative to the truth's.",
+        "Wilks 1932; " + findings.PAPER,
+    ),
+)
+_EDGE = "What is 0 or too small lies on the lower edge of the logarithmic axis."
 _SHORT = {
-    DISTANCE: "2-Wasserstein distance of Gaussian fits", "w1_marginal": "1-Wasserstein distance of marginals",
-    "l2_to_first": "squared L2 to generation 0", "l2_to_truth": "squared L2 to the truth",
-    TAIL: "tail mass beyond 1 % and 99 %", "tail_999": "tail mass beyond 0.1 % and 99.9 %",
-    "radius_99": "mass beyond the 99 % radius", "radius_999": "mass beyond the 99.9 % radius",
+    DISTANCE: "2-Wasserstein distance of Gaussian fits",
+    "w1_marginal": "1-Wasserstein distance of marginals",
+    "l2_to_first": "squared L2 to generation 0",
+    "l2_to_truth": "squared L2 to the truth",
+    TAIL: "tail mass beyond 1 % and 99 %",
+    "tail_999": "tail mass beyond 0.1 % and 99.9 %",
+    "radius_99": "mass beyond the 99 % radius",
+    "radius_999": "mass beyond the 99.9 % radius",
     VARIANCE: "generalised variance",
-}  # fmt: skip
+}
 
 
 def write(directory: Path) -> Path:
@@ -155,27 +182,42 @@ class _Page:
         if not rows:
             return None
         title = figures.title(rows)
-        return Figure(title, figures.caption(self.frame, rows), [], figures.table(rows), "none",
-                      drawing=figures.densities(rows))  # fmt: skip
+        return Figure(
+            title, figures.caption(self.frame, rows), [], figures.table(rows), "none", drawing=figures.densities(rows)
+        )
 
     def _curves(self, curves: Curves) -> Figure | None:
         there = {s.measure for s in self.frame.summaries}
         measures = [m for m in curves.measures if m in there]
         if not measures:
             return None
-        panels = [p for m in measures if (p := self._panel(m, curves.log))]
+        panels = [p for m in measures if (p := self._panel(m, curves.kind))]
         title = findings.title(self.frame, curves.noun, measures[0], range(len(self.looks)), curves.share)
-        zero = any(charts.touches_zero(self.frame, m) for m in measures) and curves.log
-        caption = [findings.method(self.frame), curves.note, self._left_out(),
-                   "Zeros lie on the lower edge of the logarithmic axis." if zero else "", f"After {curves.cite}."]  # fmt: skip
-        return Figure(title, " ".join(filter(None, caption)), panels,
-                      tables.under(self.frame, measures, self.shown), levels=self._level_names(measures))  # fmt: skip
+        edge = any(charts.touches_edge(self.frame, m) for m in measures) and curves.kind == "log"
+        caption = [
+            findings.method(self.frame) if panels else "",
+            curves.note,
+            self._left_out(),
+            _EDGE if edge else "",
+            f"After {curves.cite}.",
+        ]
+        return Figure(
+            title,
+            " ".join(filter(None, caption)),
+            panels,
+            tables.under(self.frame, measures, self.shown),
+            levels=self._level_names(measures),
+        )
 
-    def _panel(self, measure: str, log: bool) -> Panel | None:
+    def _panel(self, measure: str, kind: Literal["log", "sqrt"]) -> Panel | None:
         q = self.frame.quantities.get(measure)
         heading, unit = _SHORT.get(measure, measure), findings.unit_of(self.frame, measure)
-        axes = Axes(unit or ("relative to the truth" if q and q.unit == "ratio" else q.unit if q else ""), log,
-                    q.null if q else None, findings.margin_of(self.frame, measure))  # fmt: skip
+        axes = Axes(
+            unit or ("relative to the truth" if q and q.unit == "ratio" else q.unit if q else ""),
+            kind,
+            q.null if q else None,
+            findings.margin_of(self.frame, measure),
+        )
         spec = charts.series(self.frame, measure, self.shown, axes)
         if spec is None:
             return None
@@ -206,12 +248,20 @@ class _Page:
         if not panels:
             return None
         head = ("cell", "generation", "none", "early", "late", "inconclusive", "ended")
-        caption = [f"Each chain's phase by the margins above, at every record; n = {findings.sizes(self.frame)} rows a "
-                   f"generation, {self.frame.experiment.chains:,} chains a cell; shares are of the chains begun, without "
-                   "interval (the table of the verdict has it). Between records areas run straight.",
-                   self._left_out(), f"Phases after {findings.PAPER}."]  # fmt: skip
-        return Figure(findings.phases(self.frame, self.verdicts), " ".join(filter(None, caption)), panels,
-                      Table(head, rows), "phases")  # fmt: skip
+        caption = [
+            f"Each chain's phase by the margins above, at every record; n = {findings.sizes(self.frame)} rows a "
+            f"generation, {self.frame.experiment.chains:,} chains a cell; shares are of the chains begun; "
+            "their intervals are in the table of the verdict. Between records areas run straight.",
+            self._left_out(),
+            f"Phases after {findings.PAPER}.",
+        ]
+        return Figure(
+            findings.phases(self.frame, self.verdicts),
+            " ".join(filter(None, caption)),
+            panels,
+            Table(head, rows),
+            "phases",
+        )
 
     @property
     def finals(self) -> list[Table]:
@@ -267,7 +317,8 @@ class _Page:
         allowed = " ".join(f"'sha256-{d}'" for d in digests)
         # Vega compiles the expressions of its charts, hence unsafe-eval; they are this package's own
         scripts = f"script-src {allowed} 'unsafe-eval'; " if allowed else ""
-        return f"default-src 'none'; {scripts}style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+        rest = "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+        return f"default-src 'none'; {scripts}{rest}"
 
 
 def _beside(frame: Frame, name: str) -> str:
@@ -296,7 +347,12 @@ def _environment() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(loader=FunctionLoader(lambda name: _read(f"templates/{name}")), autoescape=True,
-                              undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # fmt: skip
+    environment = Environment(
+        loader=FunctionLoader(lambda name: _read(f"templates/{name}")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters |= {"json": _json, "drawing": Markup}  # a drawing is this package's own, its text escaped
     return environment

@@ -134,19 +134,22 @@ def _why(frame: Frame, cell: int, decided: Phase, counts: Counter[Phase], n: int
     """One sentence: how many chains, by what numbers."""
     if n == 0:
         return "no chain has been measured"
-    said = {"late": "late collapse", "early": "early collapse", "none": "no collapse", "inconclusive": "no clear phase"}
-    parts = [
-        f"{counts[p]} of {n} chains end in {said[p]}"
-        for p in ("late", "early", "none", "inconclusive")
-        if counts[p] and p == (decided if decided != "inconclusive" else p)
-    ]
+    said: dict[Phase, str] = {
+        "late": "late collapse",
+        "early": "early collapse",
+        "none": "no collapse",
+        "inconclusive": "no clear phase",
+    }
+    parts = [f"{counts[p]} of {n} chains end in {name}" for p, name in said.items() if counts[p]]
     middle = {s.measure: s.value for s in frame.summaries if s.cell == cell and s.generation == generation}
+    told = ((TAIL, "tail mass", 1), (VARIANCE, "generalised variance", 1), (DISTANCE, "distance", 0))
     numbers = [
-        f"{label} {middle[name]:.3g}"
-        for name, label in ((TAIL, "tail mass"), (VARIANCE, "generalised variance"), (DISTANCE, "distance"))
-        if name in middle
+        f"{label} {middle[name]:.3g}, truth {truth}"
+        for name, label, truth in told
+        if np.isfinite(middle.get(name, np.nan))
     ]
-    text = ", ".join(parts) + f" at generation {generation:,} (medians: {', '.join(numbers)}; truth 1, 1, 0)"
+    text = f"{', '.join(parts)} at generation {generation:,}"
+    text += f" (medians: {'; '.join(numbers)})" if numbers else ""
     ended = Counter(s for (c, _), (_, s, _) in frame.chains.items() if c == cell and s in ("degenerate", "failed"))
     text += "".join(f"; {k} {s}" for s, k in ended.items())
     if decided == "inconclusive" and n < 4:

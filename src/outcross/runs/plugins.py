@@ -110,13 +110,22 @@ def parameters(group: str, kind: str) -> type[BaseModel] | None:
     signature = inspect.signature(make)
     if any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
         return None
-    hints = get_type_hints(make.__init__ if inspect.isclass(make) else make, include_extras=True)
+    hints = _hints(make)
     made = {f.name: f.default_factory for f in dataclasses.fields(make)} if dataclasses.is_dataclass(make) else {}
     fields: dict[str, Any] = {
         name: (hints.get(name, Any), _default(p, made.get(name, dataclasses.MISSING)))
         for name, p in signature.parameters.items()
     }
     return create_model(f"{group}_{kind.replace(':', '_').replace('.', '_')}", __config__=CONFIG, **fields)
+
+
+def _hints(make: Any) -> dict[str, Any]:
+    """Types of the parameters; of a dataclass through its bases, each in its own module. None where one is unknown."""
+    plain = inspect.isclass(make) and not dataclasses.is_dataclass(make)
+    try:
+        return get_type_hints(make.__init__ if plain else make, include_extras=True)
+    except NameError:  # a name imported for type checkers alone
+        return {}
 
 
 def _default(parameter: inspect.Parameter, factory: Any) -> Any:

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from outcross.core.errors import CorruptStore, InputError, OutcrossError, ResourceError
+from outcross.core.errors import CorruptStore, InputError, OutcrossError, ResourceError, one_line
 from outcross.core.loop import Chain
 from outcross.runs import plugins, upkeep, worker
 from outcross.runs.engines.local import RETRIES, Job, Outcome, WorkerDied, available_cores, run_here, run_over
@@ -317,13 +317,14 @@ class _Run:
         reached, status, reason = self.past.get(key, (-1, "running", None))
         last = self.experiment.generations
         until = max(reached, 0) if status == "degenerate" else last
-        wanted = {g: names for g in self.records if g <= until and (names := self._lacking(key, g))}
+        kept = frozenset(g for g in self.records if self.experiment.kept(g))
+        missing = kept - self.store.kept(key) if kept else kept
+        wanted = {g: names for g in self.records if g <= until and ((names := self._lacking(key, g)) or g in missing)}
         if status == "degenerate" and reached < 0:
             return None
         if reached >= until and not wanted:
             return None
         start = self._start(key, reached, min([reached, *wanted]))
-        kept = frozenset(g for g in self.records if self.experiment.kept(g))
         seconds = self.options.slice_seconds
         return worker.Task(key, cell, self.experiment.seed, start, wanted, kept, until, reached, seconds)
 
@@ -382,7 +383,7 @@ class _Run:
         if self.failures[task.key] < RETRIES and not isinstance(error, WorkerDied):
             self.queue.append(Job(worker.advance, task))
             return
-        reason = str(error)
+        reason = one_line(str(error))
         self.watcher.say(f"chain {task.key[1]} of {self.experiment.settled[task.key[0]].label} failed: {reason}")
         self.over += 1
         self.news.setdefault(task.key, []).append(Progress(task.key, "failed", reason, None, {}, {}, {}, {}))

@@ -286,6 +286,11 @@ class Reader:
             )
         ]
 
+    def kept(self, key: Key) -> set[int]:
+        """Generations of a chain whose state is kept for good."""
+        query = "SELECT generation FROM arrays WHERE cell = ? AND chain = ? AND substr(name, 1, 6) = 'state/'"
+        return {g for (g,) in self.rows(query, key)}
+
     def checkpoint(self, key: Key, generation: int) -> Checkpoint:
         """Where a chain stood at one of its `states`."""
         state = self.arrays(key, generation, "checkpoint/") or self.arrays(key, generation, "state/")
@@ -372,7 +377,7 @@ class Writer(Reader):
         with _guarded(self.directory):
             temporary.unlink(missing_ok=True)
             db = sqlite3.connect(temporary)
-            db.executescript(_SCHEMA)
+            db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
             db.executemany("INSERT INTO meta VALUES (?, ?)", [("format", str(FORMAT)), ("digest", digest)])
             db.commit()
             db.close()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from outcross.core.contracts import Generation, Measure, Model, Reading, Readings, State
 from outcross.core.corpus import Corpus
-from outcross.core.errors import FitDegenerate
+from outcross.core.errors import FitDegenerate, one_line
 from outcross.core.loop import Chain
 from outcross.core.rng import Purpose
 from outcross.measures.context import Context, Reference
@@ -83,7 +83,7 @@ def advance(task: Task) -> Slice:
         trip.go()
     except FitDegenerate as e:
         trip.back_to((e.generation or 0) - 1)
-        return trip.slice("degenerate", f"generation {e.generation}: {e.reason}")
+        return trip.slice("degenerate", one_line(f"generation {e.generation}: {e.reason}"))
     return trip.slice("done" if trip.finished else "running", None)
 
 

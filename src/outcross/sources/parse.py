@@ -15,13 +15,15 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from outcross.core.errors import one_line
+
 _SMALL, _MOST_INFLATION = 64 << 20, 200  # archives: bytes that are always fine, times the file's size beyond
 _MEMORY, _CPU_SECONDS, _MOST_COLUMNS = 8 << 30, 600, 10_000
 
 
 def refuse(message: str) -> NoReturn:
     """Say why on standard error, control characters made visible, and end with exit code 2."""
-    print("".join(c if c.isprintable() else repr(c)[1:-1] for c in message), file=sys.stderr)
+    print(one_line(message), file=sys.stderr)
     raise SystemExit(2)
 
 

@@ -1,0 +1,90 @@
+"""The phase of a generation: by effects against margins; what straddles a margin is inconclusive."""
+
+import numpy as np
+import pytest
+
+from outcross.core.contracts import Reading
+from outcross.core.errors import InputError
+from outcross.measures.phase import DISTANCE, TAIL, VARIANCE, Margins, alarm, phase, side
+
+MARGINS = Margins(tail=0.45, variance=0.5, distance=0.5, persistence=3)
+
+
+def readings(tail=1.0, variance=1.0, distance=0.0):
+    given = {TAIL: tail, VARIANCE: variance, DISTANCE: distance}
+    return {
+        name: v if isinstance(v, Reading) else Reading(*v) if isinstance(v, tuple) else Reading(v)
+        for name, v in given.items()
+        if v is not None
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "none"),
+        ({"tail": 0.46}, "none"),
+        ({"tail": 0.44}, "early"),
+        ({"tail": 0.0}, "early"),
+        ({"variance": 0.49}, "late"),
+        ({"variance": 0.49, "tail": 0.0}, "late"),
+        ({"distance": 0.51}, "late"),
+        ({"distance": 0.51, "variance": 3.0, "tail": 5.0}, "late"),  # a spread blown up is late collapse too
+        ({"variance": 0.5, "distance": 0.49}, "none"),
+        # intervals: wholly beyond, wholly within, straddling
+        ({"tail": (0.40, 0.36, 0.44)}, "early"),
+        ({"tail": (0.40, 0.36, 0.46)}, "inconclusive"),
+        ({"tail": (0.50, 0.46, 0.60)}, "none"),
+        ({"variance": (0.4, 0.3, 0.6)}, "inconclusive"),
+        ({"distance": (0.6, 0.4, 0.8)}, "inconclusive"),
+        ({"variance": (0.4, 0.3, 0.6), "distance": 0.9}, "late"),  # one loss that is certain is enough
+        # numbers that are missing
+        ({"tail": None}, "inconclusive"),
+        ({"tail": Reading(np.nan, why="few rows")}, "inconclusive"),
+        ({"variance": Reading(np.nan, why="singular")}, "inconclusive"),
+        ({"variance": Reading(np.nan, why="singular"), "distance": 0.9}, "late"),
+        ({"tail": None, "variance": 0.1}, "late"),
+    ],
+)
+def test_the_phase_follows_from_three_readings_and_their_margins(given, expected):
+    assert phase(readings(**given), MARGINS) == expected
+
+
+def test_nothing_measured_is_inconclusive():
+    assert phase({}, MARGINS) == "inconclusive"
+
+
+def test_an_interval_is_on_a_side_only_as_a_whole():
+    assert [side(Reading(0.5, lo, hi), 0.45) for lo, hi in ((0.2, 0.44), (0.2, 0.45), (0.45, 0.9), (0.4, 0.9))] == [
+        -1,
+        0,
+        1,
+        0,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("phases", "position"),
+    [
+        ("nnnn", None),
+        ("nneen", None),
+        ("nneee", 2),
+        ("neelnn", 1),
+        ("nenene", None),
+        ("eeieee", 3),
+        ("lll", 0),
+        ("", None),
+    ],
+)
+def test_an_alarm_needs_records_in_a_row(phases, position):
+    spelled = {"n": "none", "e": "early", "l": "late", "i": "inconclusive"}
+    assert alarm([spelled[p] for p in phases], 3) == position
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"tail": 0.0}, {"tail": 1.0}, {"variance": 1.5}, {"distance": 0.0}, {"persistence": 0}, {"variance": np.nan}],
+)
+def test_margins_that_decide_nothing_are_refused(wrong):
+    with pytest.raises(InputError, match=f"margins.{next(iter(wrong))}"):
+        Margins(**wrong)
