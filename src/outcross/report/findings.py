@@ -138,7 +138,9 @@ def headline(frame: Frame, decided: Sequence[tuple[str, str]]) -> str:
     }
     groups = {p: [label for label, phase in decided if phase == p] for p in said}
     told = [
-        f"{said[p]} {f'under {joined(labels)}' if len(labels) <= _NAMED else f'in {len(labels)} of {len(decided)} cells'}"
+        f"{said[p]} under {joined(labels)}"
+        if len(labels) <= _NAMED
+        else f"{said[p]} in {len(labels)} of {len(decided)} cells"
         for p, labels in groups.items()
         if labels
     ]
