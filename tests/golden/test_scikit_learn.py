@@ -124,7 +124,7 @@ def test_k_means_starts_at_rows_and_spreads_them_as_scikit_learn_does(k):
 
 
 def test_an_empty_cluster_is_given_a_row():
-    """Three centres for two distinct rows: all but two clusters are empty, and the fit still has an answer or a reason."""
+    """Three centres for two distinct rows: one cluster is always empty."""
     x = np.array([[0.0, 10.0] * 20])
     centres = np.empty((3, 1))
     kernels.k_means(x, 3, words(), centres)

@@ -179,7 +179,7 @@ def _row(s: Summary, look: Look, axes: Axes) -> dict[str, Any]:
         "tl": look.label,
         "tv": number(s.value),
         "ti": span(s.low, s.high),
-        "ts": span(s.spread_low, s.spread_high),
+        "ts": spread(s),
         "n": s.chains,
     }
     drawn = {k: _plotted(v, axes) for k, v in ends.items() if math.isfinite(v)}
@@ -264,16 +264,16 @@ def _vertical(field: str, axes: Axes) -> alt.Y:
     return alt.Y(f"{field}:Q", title=axes.title, scale=alt.Scale(type="log", domain=domain, nice=False), axis=ticks)
 
 
-def phases(frame: Frame, found: Sequence[Course], chains: int, shown: Look) -> Spec | None:
+def phases(frame: Frame, cell: int, found: Sequence[Course]) -> Spec | None:
     """Share of a cell's chains in each phase by generation; chains whose fit had no answer count as ended."""
     import altair as alt
 
-    rows = phase_rows(found, chains)
+    rows = phase_rows(frame, cell, found)
     if not rows:
         return None
     kept = thinned(rows, 3 * _POINTS // len(PHASES))
     long = [
-        {"g": g, "p": p, "o": PHASES.index(p), "s": round(n / chains, 4), "n": n}
+        {"g": g, "p": p, "o": PHASES.index(p), "s": round(n / sum(counts), 4), "n": n}
         for g, counts in kept
         for p, n in zip(PHASES, counts, strict=True)
     ]
@@ -303,13 +303,18 @@ def phases(frame: Frame, found: Sequence[Course], chains: int, shown: Look) -> S
     return _finished(spec, 150, rows=long)
 
 
-def phase_rows(found: Sequence[Course], chains: int) -> list[tuple[int, list[int]]]:
-    """Chains in each of PHASES at each recorded generation."""
+def phase_rows(frame: Frame, cell: int, found: Sequence[Course]) -> list[tuple[int, list[int]]]:
+    """Chains of a cell in each of PHASES at each record; a chain that was given up counts as ended from then on."""
     at: dict[int, Counter[str]] = {}
     for course in found:
         for generation, phase in zip(course.generations, course.phases, strict=True):
             at.setdefault(generation, Counter())[phase] += 1
-    return [(g, [*(at[g][p] for p in PHASES[:-1]), max(0, chains - sum(at[g].values()))]) for g in sorted(at)]
+    stops = [g for (c, _), (g, status, _) in frame.chains.items() if c == cell and status in ("degenerate", "failed")]
+    for generation in frame.experiment.records():
+        ended = sum(stop < generation for stop in stops)
+        if ended:
+            at.setdefault(generation, Counter())["ended"] = ended
+    return [(g, [at[g][p] for p in PHASES]) for g in sorted(at)]
 
 
 def thinned(rows: Sequence[T], most: int) -> list[T]:
@@ -347,3 +352,8 @@ def number(value: float) -> str:
 def span(low: float, high: float) -> str:
     """An interval for people."""
     return "–" if not (math.isfinite(low) and math.isfinite(high)) else f"{number(low)} to {number(high)}"
+
+
+def spread(s: Summary) -> str:
+    """Where the chains lie, for people; one chain has no spread."""
+    return span(s.spread_low, s.spread_high) if s.chains > 1 else "–"

@@ -58,6 +58,11 @@ class Row(NamedTuple):
     columns: tuple[str, ...]
     ended: bool  # chain 0 went no further, as its fit had no answer or failed
 
+    @property
+    def first(self) -> Picture:
+        """The earliest picture."""
+        return self.pictures[min(self.pictures)]
+
 
 def rows(frame: Frame, looks: Sequence[Look]) -> list[Row]:
     """The density pictures that there are, one row a cell."""
@@ -129,7 +134,7 @@ def _drawn(found: Sequence[Row]) -> Figure:
 
     generations = sorted({g for row in found for g in row.pictures})
     with_truth = any(row.truth is not None for row in found)
-    first = next(iter(found[0].pictures.values()))
+    first = found[0].first
     flat = first.shares.ndim == 1
     height = 1.3 * (0.75 if flat else _shape(first.edges)) + 0.75
     across = len(generations) + with_truth
@@ -159,7 +164,7 @@ def _shape(edges: Array) -> float:
 
 
 def _draw_row(row: Row, generations: list[int], axes: list[Axes], with_truth: bool) -> None:
-    first = next(iter(row.pictures.values()))
+    first = row.first
     truth = None if row.truth is None else Picture(row.truth, first.edges)
     names = ["truth"] * with_truth + [f"generation {g:,}" for g in generations]
     pictures = [truth] * with_truth + [row.pictures.get(g) for g in generations]
@@ -268,26 +273,28 @@ def _svg(figure: Figure, looks: Sequence[Look]) -> str:
 
 def title(found: Sequence[Row]) -> str:
     """The finding: what became of the region that holds 99 % of the draws."""
-    last = max(g for row in found for g in row.pictures)
-    if last == 0:
-        return "Density at generation 0, chain 0"
-    told = [_told(row) for row in found[:_NAMED]]
-    what = "interval" if next(iter(found[0].pictures.values())).shares.ndim == 1 else "region"
-    return f"The {what} with 99 % of chain 0's draws has {findings.joined(told)}"
+    moved = [row for row in found if len(row.pictures) > 1][:_NAMED]
+    if not moved:
+        return f"Density at generation {max(g for row in found for g in row.pictures):,}, chain 0"
+    what = "interval" if found[0].first.shares.ndim == 1 else "region"
+    last = {max(row.pictures) for row in moved}
+    if len(last) > 1:
+        told = [f"{_size(row)} under {row.look.label} at generation {max(row.pictures):,}" for row in moved]
+        return f"Of its first size, the {what} with 99 % of chain 0's draws has {findings.joined(told)}"
+    told = [f"{_size(row)} under {row.look.label}" for row in moved]
+    whole = f"the {what} with 99 % of chain 0's draws has, of its first size"
+    return f"At generation {last.pop():,}, {whole}, {findings.joined(told)}"
 
 
-def _told(row: Row) -> str:
-    start, end = min(row.pictures), max(row.pictures)
-    if start == end:
-        return f"one picture only under {row.look.label}"
-    share = row.pictures[end].spread / row.pictures[start].spread
-    size = findings.percent(share) if share >= 0.01 else "less than 1 %"
-    return f"{size} of its first size under {row.look.label} at generation {end:,}"
+def _size(row: Row) -> str:
+    """The region of the last picture relative to the first one's."""
+    share = row.pictures[max(row.pictures)].spread / row.first.spread
+    return findings.percent(share) if share >= 0.01 else "less than 1 %"
 
 
 def caption(frame: Frame, found: Sequence[Row]) -> str:
     """What the caption states."""
-    flat = next(iter(found[0].pictures.values())).shares.ndim == 1
+    flat = found[0].first.shares.ndim == 1
     what = (
         "Density of 100,000 fresh draws in 72 bins; filled: the truth"
         if flat

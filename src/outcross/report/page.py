@@ -239,19 +239,19 @@ class _Page:
     def _phases(self) -> Figure | None:
         panels, rows = [], []
         for look, verdict in zip(self.shown, self.verdicts, strict=False):
-            begun = sum(1 for c, _ in self.frame.chains if c == look.cell)
-            spec = charts.phases(self.frame, self.courses[look.cell], begun, look)
+            spec = charts.phases(self.frame, look.cell, self.courses[look.cell])
             if spec is not None:
                 told = f"Stacked areas against generation: share of chains in each phase. {look.label}: {verdict.why}."
                 panels.append(Panel(look.label, told, spec))
-                rows += tables.phases(self.courses[look.cell], begun, look.label)
+                rows += tables.phases(self.frame, look.cell, self.courses[look.cell])
         if not panels:
             return None
         head = ("cell", "generation", "none", "early", "late", "inconclusive", "ended")
         caption = [
             f"Each chain's phase by the margins above, at every record; n = {findings.sizes(self.frame)} rows a "
-            f"generation, {self.frame.experiment.chains:,} chains a cell; shares are of the chains begun; "
-            "their intervals are in the table of the verdict. Between records areas run straight.",
+            f"generation, {self.frame.experiment.chains:,} chains a cell; shares are of the chains that came "
+            "so far or were given up before; the table of the verdict has their intervals at the end. Between records "
+            "areas run straight.",
             self._left_out(),
             f"Phases after {findings.PAPER}.",
         ]

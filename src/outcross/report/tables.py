@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from outcross.core.stats import Interval
 from outcross.report import charts, findings
-from outcross.report.charts import number, span
+from outcross.report.charts import number, span, spread
 from outcross.report.findings import percent
 from outcross.report.frames import Frame, Summary
 from outcross.report.verdict import Course, Verdict
@@ -52,7 +52,7 @@ def events(frame: Frame, verdicts: Sequence[Verdict], courses: Sequence[Sequence
         either = sum(c.tail_halved is not None or c.variance_halved is not None for c in found)
         rows.append(
             (
-                f"{frame.cells[v.cell].label}\n{len(found):,} chains",
+                f"{frame.cells[v.cell].label}\n{len(found):,} chain{'s' if len(found) != 1 else ''}",
                 _when(v.tail_halved, tail, len(found)),
                 _when(v.variance_halved, variance, len(found)),
                 _share(v.tail_first, either),
@@ -96,7 +96,7 @@ def under(frame: Frame, measures: Sequence[str], shown: Sequence[charts.Look]) -
             f"{s.generation:,}",
             number(s.value),
             span(s.low, s.high),
-            span(s.spread_low, s.spread_high),
+            spread(s),
             span(s.floor_low, s.floor_high),
             f"{s.chains:,}",
         )
@@ -107,10 +107,10 @@ def under(frame: Frame, measures: Sequence[str], shown: Sequence[charts.Look]) -
     return Table(head, rows, 2)
 
 
-def phases(courses: Sequence[Course], chains: int, label: str) -> list[tuple[str, ...]]:
+def phases(frame: Frame, cell: int, courses: Sequence[Course]) -> list[tuple[str, ...]]:
     """Chains of a cell in each phase, at some generations."""
-    kept = charts.thinned(charts.phase_rows(courses, chains), _GENERATIONS)
-    return [(label, f"{g:,}", *(f"{n:,}" for n in counts)) for g, counts in kept]
+    kept = charts.thinned(charts.phase_rows(frame, cell, courses), _GENERATIONS)
+    return [(frame.cells[cell].label, f"{g:,}", *(f"{n:,}" for n in counts)) for g, counts in kept]
 
 
 def finals(frame: Frame) -> list[Table]:
@@ -148,7 +148,7 @@ def _quantity(frame: Frame, s: Summary, begun: int) -> tuple[str, ...]:
     return (
         "\n".join([s.measure, q.about if q else "", *notes]),
         f"{number(s.value)}\n{span(s.low, s.high)}",
-        span(s.spread_low, s.spread_high),
+        spread(s),
         span(s.floor_low, s.floor_high),
         number(q.null) if q and q.null is not None else "–",
         f"{q.unit}\n{_WAYS.get(q.collapse, q.collapse)}" if q else "",
@@ -168,7 +168,7 @@ def snapshots(frame: Frame) -> Table | None:
     if not found:
         return None
     generations = charts.thinned(sorted({g for _, _, g in found}), _GENERATIONS)
-    head = ("cell", "measure", "unit", "collapse", "real against real", *(f"generation {g:,}" for g in generations))
+    head = ("cell", "measure\nunit, in collapse", "real against\nreal", *(f"generation {g:,}" for g in generations))
     rows = []
     for cell, measure in dict.fromkeys((c, m) for c, m, _ in found):
         there = [found.get((cell, measure, g)) for g in generations]
@@ -177,14 +177,12 @@ def snapshots(frame: Frame) -> Table | None:
         rows.append(
             (
                 frame.cells[cell].label,
-                measure,
-                q.unit if q else "",
-                _WAYS.get(q.collapse, "") if q else "",
+                f"{measure}\n{q.unit}, {_WAYS.get(q.collapse, q.collapse)}" if q else measure,
                 floor,
                 *(_brief(s) for s in there),
             )
         )
-    return Table(head, rows, 4)
+    return Table(head, rows, 2)
 
 
 def _brief(s: Summary | None) -> str:
@@ -192,7 +190,7 @@ def _brief(s: Summary | None) -> str:
         return "not taken"
     if not s.chains:
         return s.why or "no number"
-    return f"{number(s.value)}\n{span(s.spread_low, s.spread_high)}" if s.chains > 1 else number(s.value)
+    return f"{number(s.value)}\n{spread(s)}" if s.chains > 1 else number(s.value)
 
 
 def ended(frame: Frame) -> Table | None:
