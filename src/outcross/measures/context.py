@@ -21,8 +21,9 @@ from outcross.core.rng import Purpose, Streams
 Array = NDArray[np.float64]
 REFERENCE_ROWS = 1 << 18  # rows of a known law, where its closed form is not enough
 DRAWS = 100_000  # fresh rows of a model whose law is not known
-LEVELS = np.array([0.01, 0.001])  # outer mass of each tail, of each side
+LEVELS = np.array([0.01, 0.001, 0.05])  # outer mass of each tail, of each side; 5 % for small references
 SAMPLED = 1000  # rows of each side where a measure compares rows with rows
+SHAPE = np.linspace(-4.0, 4.0, 161)  # standard deviations about the mean at which shapes are compared
 GRID = 129  # points of the marginal distribution functions
 
 
@@ -123,6 +124,12 @@ class Reference:
         return 0.0 if self.law is not None else float(np.sqrt((1 - mass) / (mass * len(self.rows))))
 
     @cached_property
+    def shape(self) -> Array:
+        """Marginal distribution functions of the truth at SHAPE standard deviations about its mean (d, points)."""
+        points = self.moments.mean[:, None] + SHAPE * self.sd[:, None]
+        return self.law.marginal_cdf(points) if self.law is not None else empirical_cdf(self.rows, points)
+
+    @cached_property
     def frame(self) -> Array:
         """Lower and upper edge of each column, a twentieth beyond the rows: (2, d)."""
         low, high = self.rows.min(axis=0), self.rows.max(axis=0)
@@ -196,8 +203,11 @@ class Context:
     @cached_property
     def cdf(self) -> Array:
         """Marginal distribution functions of the model on the reference's grid (d, GRID)."""
-        grid = self.reference.grid
-        return self.law.marginal_cdf(grid) if self.law is not None else empirical_cdf(self.draws, grid)
+        return self.cdf_at(self.reference.grid)
+
+    def cdf_at(self, points: Array) -> Array:
+        """Marginal distribution functions of the model at points (d, q)."""
+        return self.law.marginal_cdf(points) if self.law is not None else empirical_cdf(self.draws, points)
 
     def rows(self, n: int) -> tuple[Array, Array]:
         """Equally many rows of the model and of the reference, at most n, for measures on samples."""

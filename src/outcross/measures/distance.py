@@ -9,12 +9,16 @@ import numpy as np
 
 from outcross.core.contracts import Generation, Measure, Quantity, Reading, Readings
 from outcross.core.mixture import Moments
-from outcross.measures.context import SAMPLED, Array, Context, Reference
+from outcross.measures.context import SAMPLED, SHAPE, Array, Context, Reference
 
 PROJECTIONS = 64
 CHEAP = {
     "w2_gaussian": Quantity("sd", "up", 0.0, "2-Wasserstein distance between Gaussian fits, root mean square a column"),
     "w1_marginal": Quantity("sd", "up", 0.0, "1-Wasserstein distance between marginals, mean over columns"),
+    "shape_ks": Quantity(
+        "probability", "up", 0.0, "Kolmogorov distance between marginals once mean and sd agree, worst column: "
+        "modes dead or merged"
+    ),
 }
 HEAVY = {
     "sliced_w2": Quantity("sd", "up", 0.0, "sliced 2-Wasserstein distance, 64 directions, equal rows of both sides"),
@@ -32,7 +36,17 @@ def distance(generation: Generation, context: Context) -> Readings:
     return {
         "w2_gaussian": _w2_gaussian(_scaled(context.moments, reference.sd), reference),
         "w1_marginal": float(gaps.mean()),
+        "shape_ks": _shape(context),
     }
+
+
+def _shape(context: Context) -> float | Reading:
+    """Largest gap between the standardised marginal distribution functions (Kolmogorov 1933)."""
+    mean, covariance = context.moments
+    sd = np.sqrt(np.diag(covariance))
+    if not (sd > 0).all():
+        return Reading(np.nan, why="a column of the model is constant")
+    return float(np.abs(context.cdf_at(mean[:, None] + SHAPE * sd[:, None]) - context.reference.shape).max())
 
 
 def _scaled(moments: Moments, sd: Array) -> Moments:

@@ -1,18 +1,20 @@
 """The collapse phase of a generation: decided per chain by effects against stated margins, never by significance.
 
-late   generalised variance below its margin, or the distance to the truth beyond its margin (modes dead or merged,
-       mean wandered, spread blown up: late collapse is often, not always, less variance)
+late   generalised variance below its margin, or a distance to the truth beyond its margin: the Gaussian one (mean
+       wandered, spread blown up) or the shape (modes dead or merged); late collapse is often, not always, less variance
 early  the bulk intact, tail mass below its margin
 none   tails and bulk intact
 inconclusive   an interval straddles a margin, or a number is missing
 
-Shumailov et al. 2024 define early and late collapse; the margins are settings, calibrated in LOG.md.
+Effects are relative to the floor, what models fitted on real data read: a family that never fitted the truth, or a
+small reference, is not collapse. Shumailov et al. 2024 define early and late collapse; LOG.md calibrates the margins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -21,12 +23,15 @@ from outcross.core.contracts import Reading
 from outcross.core.errors import require
 
 Phase = Literal["none", "early", "late", "inconclusive"]
-TAIL, VARIANCE, DISTANCE = "tail_99", "generalised_variance_ratio", "w2_gaussian"
+TAIL, VARIANCE, DISTANCE, SHAPE = "tail_99", "generalised_variance_ratio", "w2_gaussian", "shape_ks"
+TAILS = (TAIL, "tail_95")  # the second where the reference is too small for the first
+
+NOTHING: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Margins:
-    """tail, variance: the ratio below which a loss counts. distance: in standard deviations.
+    """tail, variance: the ratio below which a loss counts. distance: in standard deviations. shape: a probability.
 
     persistence: how many records in a row must agree before a chain raises an alarm.
     """
@@ -34,13 +39,16 @@ class Margins:
     tail: float = 0.45
     variance: float = 0.5
     distance: float = 0.5
+    shape: float = 0.085
     persistence: int = 3
 
     def __post_init__(self) -> None:
         for name in ("tail", "variance"):
             value = getattr(self, name)
             require(0.0 < value < 1.0, f"margins.{name} is a ratio in (0, 1), got {value:g}")
-        require(self.distance > 0.0, f"margins.distance is positive, got {self.distance:g}")
+        for name in ("distance", "shape"):
+            value = getattr(self, name)
+            require(value > 0.0, f"margins.{name} is positive, got {value:g}")
         require(self.persistence >= 1, f"margins.persistence is at least 1, got {self.persistence}")
 
 
@@ -53,16 +61,40 @@ def side(reading: Reading | None, margin: float) -> int:
     return -1 if high < margin else (1 if low >= margin else 0)
 
 
-def phase(readings: Mapping[str, Reading], margins: Margins) -> Phase:
-    """The phase of one generation of one chain."""
-    variance = side(readings.get(VARIANCE), margins.variance)
-    away = side(readings.get(DISTANCE), margins.distance)
-    if variance < 0 or away > 0:
+def phase(readings: Mapping[str, Reading], margins: Margins, floor: Mapping[str, float] = NOTHING) -> Phase:
+    """The phase of one generation of one chain. floor: median reading of models fitted on real rows, by name."""
+    variance = side(_over(readings.get(VARIANCE), floor.get(VARIANCE)), margins.variance)
+    away = [side(_beyond(readings.get(name), floor.get(name)), margin)
+            for name, margin in ((DISTANCE, margins.distance), (SHAPE, margins.shape))]  # fmt: skip
+    if variance < 0 or max(away) > 0:
         return "late"
-    if variance == 0 or away == 0:
+    if variance == 0 or 0 in away:
         return "inconclusive"
-    tail = side(readings.get(TAIL), margins.tail)
+    name = tail_name(readings)
+    tail = side(_over(readings.get(name), floor.get(name)), margins.tail)
     return {-1: "early", 0: "inconclusive", 1: "none"}[tail]  # type: ignore[return-value]
+
+
+def tail_name(readings: Mapping[str, Reading]) -> str:
+    """The tail that decides: the outermost that has a number."""
+    return next((name for name in TAILS if name in readings and np.isfinite(readings[name].value)), TAIL)
+
+
+def _over(reading: Reading | None, base: float | None) -> Reading | None:
+    """A ratio relative to the floor."""
+    return _shifted(reading, lambda v: v / base) if base is not None and base > 0.0 else reading
+
+
+def _beyond(reading: Reading | None, base: float | None) -> Reading | None:
+    """A distance in excess of the floor."""
+    return _shifted(reading, lambda v: v - base) if base is not None and np.isfinite(base) else reading
+
+
+def _shifted(reading: Reading | None, change: Callable[[float], float]) -> Reading | None:
+    if reading is None:
+        return None
+    low, high = (None if v is None else change(v) for v in (reading.low, reading.high))
+    return Reading(change(reading.value), low, high, reading.why)
 
 
 def alarm(phases: Sequence[Phase], persistence: int) -> int | None:

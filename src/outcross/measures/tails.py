@@ -14,13 +14,16 @@ from outcross.measures.context import DRAWS, LEVELS, Array, Context
 
 _Z = float(ndtri(0.975))
 _LEAST = 10.0  # reference rows that a tail needs to be worth a ratio
-_NAMES = ("99", "999")
+_NAMES = ("99", "999", "95")  # in the order of LEVELS
 
 QUANTITIES = {
     "tail_99": Quantity("ratio", "down", 1.0, "mass beyond the true 1st and 99th percentiles, mean over columns"),
     "tail_999": Quantity("ratio", "down", 1.0, "mass beyond the true 0.1st and 99.9th percentiles, mean over columns"),
-    "tail_worst_99": Quantity("ratio", "down", 1.0, "the same for the column that lost most: the earliest sign"),
+    "tail_95": Quantity("ratio", "down", 1.0, "mass beyond the true 5th and 95th percentiles, mean over columns"),
+    "tail_worst_99": Quantity("ratio", "down", 1.0, "tail_99 for the column that lost most: the earliest sign"),
+    "tail_worst_95": Quantity("ratio", "down", 1.0, "tail_95 for the column that lost most"),
     "radius_99": Quantity("ratio", "down", 1.0, "mass beyond the true 99th percentile of Mahalanobis distance"),
+    "radius_95": Quantity("ratio", "down", 1.0, "mass beyond the true 95th percentile of Mahalanobis distance"),
     "radius_999": Quantity("ratio", "down", 1.0, "mass beyond the true 99.9th percentile of Mahalanobis distance"),
 }
 
@@ -32,7 +35,9 @@ def tails(generation: Generation, context: Context) -> Readings:
     sides, radial = side_masses(context), radius_masses(context)
     exact = context.law is not None
     columns = sides.sum(axis=1)  # (d, levels)
-    readings = {"tail_worst_99": _ratio(context, float(columns[:, 0].min()), 2 * LEVELS[0], exact)}
+    readings = {
+        f"tail_worst_{_NAMES[j]}": _ratio(context, float(columns[:, j].min()), 2 * LEVELS[j], exact) for j in (0, 2)
+    }
     for j, name in enumerate(_NAMES):
         readings[f"tail_{name}"] = _ratio(context, float(columns[:, j].mean()), 2 * LEVELS[j], exact)
         readings[f"radius_{name}"] = _ratio(context, float(radial[j]), LEVELS[j], _radius_exact(context))

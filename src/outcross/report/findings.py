@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from outcross.core.errors import InputError
-from outcross.measures.phase import DISTANCE, TAIL, VARIANCE
+from outcross.measures.phase import DISTANCE, SHAPE, TAIL, TAILS, VARIANCE
 from outcross.report.charts import number
 from outcross.report.frames import Frame, Summary
 from outcross.report.verdict import Verdict
@@ -44,7 +44,7 @@ def change(frame: Frame, cell: int, measure: str) -> Change | None:
     verb = _against_floor(first, last, low, high) if margin is None else _against(margin, measure, low, high)
     if verb == _WITHIN and last.floor_low <= last.value <= last.floor_high:
         verb = "stays at"
-    elif verb == _WITHIN and measure != DISTANCE and low > _CHANGE:  # a ratio far above the truth's is no loss
+    elif verb == _WITHIN and measure not in (DISTANCE, SHAPE) and low > _CHANGE:  # a ratio far above the truth's is no loss
         verb = "grows to"
     return Change(frame.cells[cell].label, verb, last.value)
 
@@ -52,16 +52,17 @@ def change(frame: Frame, cell: int, measure: str) -> Change | None:
 def margin_of(frame: Frame, measure: str) -> float | None:
     """The margin that decides on a quantity."""
     margins = frame.experiment.margin
-    return {TAIL: margins.tail, VARIANCE: margins.variance, DISTANCE: margins.distance}.get(measure)
+    tails = dict.fromkeys(TAILS, margins.tail)
+    return {**tails, VARIANCE: margins.variance, DISTANCE: margins.distance, SHAPE: margins.shape}.get(measure)
 
 
 def _against(margin: float, measure: str, low: float, high: float) -> str:
     if low < margin <= high:
         return "ends undecided at"
-    lost = low >= margin if measure == DISTANCE else high < margin
+    lost = low >= margin if measure in (DISTANCE, SHAPE) else high < margin
     if not lost:
         return _WITHIN
-    return "grows to" if measure == DISTANCE else "falls to"
+    return "grows to" if measure in (DISTANCE, SHAPE) else "falls to"
 
 
 def _against_floor(first: Summary, last: Summary, low: float, high: float) -> str:

@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from outcross.measures.phase import DISTANCE, TAIL, VARIANCE
+from outcross.measures.phase import DISTANCE, SHAPE, TAIL, VARIANCE
 from outcross.report import charts, figures, findings, tables
 from outcross.report.charts import Axes, Spec
 from outcross.report.frames import Frame
@@ -66,7 +66,7 @@ class Curves(NamedTuple):
 _CURVES = (
     Curves(
         "Distance to the truth",
-        (DISTANCE, "w1_marginal"),
+        (DISTANCE, "w1_marginal", SHAPE),
         "log",
         False,
         "Columns are scaled to true standard deviation 1, so a distance reads in standard deviations (sd).",
@@ -101,6 +101,7 @@ _EDGE = "What is 0 or too small lies on the lower edge of the logarithmic axis."
 _SHORT = {
     DISTANCE: "2-Wasserstein distance of Gaussian fits",
     "w1_marginal": "1-Wasserstein distance of marginals",
+    SHAPE: "shape: marginals once mean and sd agree",
     "l2_to_first": "squared L2 to generation 0",
     "l2_to_truth": "squared L2 to the truth",
     TAIL: "tail mass beyond 1 % and 99 %",

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from outcross.core.stats import Interval, median_interval, share_interval
-from outcross.measures.phase import DISTANCE, TAIL, VARIANCE, Margins, Phase, alarm, phase
+from outcross.measures.phase import DISTANCE, SHAPE, TAIL, TAILS, VARIANCE, Margins, Phase, alarm, phase
 from outcross.report.frames import Frame
 
 _HALF = 0.5
-_SIGN = "tail_worst_99"  # the tail whose halving is the first event: that of the column that lost most
+_SIGNS = ("tail_worst_99", "tail_worst_95")  # the tail whose halving is the first event: of the worst column
 
 
 class Course(NamedTuple):
@@ -49,26 +50,27 @@ class Verdict(NamedTuple):
 def courses(frame: Frame, cell: int) -> list[Course]:
     """The course of every chain of a cell."""
     margins = frame.experiment.margin
-    return [_course(readings, margins) for (c, _), readings in sorted(frame.by_chain.items()) if c == cell]
+    floor = {name: float(np.median(values)) for (c, name), values in frame.floors.items() if c == cell}
+    return [_course(readings, margins, floor) for (c, _), readings in sorted(frame.by_chain.items()) if c == cell]
 
 
-def _course(readings: dict[int, dict[str, Any]], margins: Margins) -> Course:
+def _course(readings: dict[int, dict[str, Any]], margins: Margins, floor: Mapping[str, float]) -> Course:
     generations = sorted(readings)
-    phases = [phase(readings[g], margins) for g in generations]
+    phases = [phase(readings[g], margins, floor) for g in generations]
     position = alarm(phases, margins.persistence)
     return Course(
         generations,
         phases,
         _final(phases[-margins.persistence :]),
         None if position is None else generations[position],
-        _first_below(readings, _SIGN, _HALF),
-        _first_below(readings, VARIANCE, _HALF),
+        _first_halved(readings, _SIGNS, floor),
+        _first_halved(readings, (VARIANCE,), floor),
     )
 
 
 def _final(last: list[Phase]) -> Phase:
     """What the last records agree on: late needs all late, early all early or late, none all none."""
-    seen = set(last)
+    seen = set(last) or {"inconclusive"}
     if seen == {"late"}:
         return "late"
     if seen <= {"early", "late"}:
@@ -76,8 +78,15 @@ def _final(last: list[Phase]) -> Phase:
     return "none" if seen == {"none"} else "inconclusive"
 
 
-def _first_below(readings: dict[int, dict[str, Any]], name: str, level: float) -> int | None:
-    return next((g for g in sorted(readings) if name in readings[g] and readings[g][name].value < level), None)
+def _first_halved(
+    readings: dict[int, dict[str, Any]], names: tuple[str, ...], floor: Mapping[str, float]
+) -> int | None:
+    """First recorded generation at which a ratio is below half its floor; the first name that has numbers counts."""
+    for name in names:
+        values = {g: named[name].value for g, named in sorted(readings.items()) if name in named}
+        if any(np.isfinite(v) for v in values.values()):
+            return next((g for g, v in values.items() if v < _HALF * floor.get(name, 1.0)), None)
+    return None
 
 
 def verdicts(frame: Frame) -> list[Verdict]:
@@ -133,7 +142,8 @@ def _order(found: list[Course]) -> tuple[int, int]:
 def _why(frame: Frame, cell: int, decided: Phase, counts: Counter[Phase], n: int, generation: int) -> str:
     """One sentence: how many chains, by what numbers."""
     if n == 0:
-        return "no chain has been measured"
+        reasons = [r for (c, _), (_, _, r) in frame.chains.items() if c == cell and r]
+        return f"no chain could be measured: {reasons[0]}" if reasons else "no chain has been measured"
     said: dict[Phase, str] = {
         "late": "late collapse",
         "early": "early collapse",
@@ -142,7 +152,8 @@ def _why(frame: Frame, cell: int, decided: Phase, counts: Counter[Phase], n: int
     }
     parts = [f"{counts[p]} of {n} chains end in {name}" for p, name in said.items() if counts[p]]
     middle = {s.measure: s.value for s in frame.summaries if s.cell == cell and s.generation == generation}
-    told = ((TAIL, "tail mass", 1), (VARIANCE, "generalised variance", 1), (DISTANCE, "distance", 0))
+    tail = next((name for name in TAILS if np.isfinite(middle.get(name, np.nan))), TAIL)
+    told = ((tail, "tail mass", 1), (VARIANCE, "generalised variance", 1), (DISTANCE, "distance", 0), (SHAPE, "shape", 0))
     numbers = [
         f"{label} {middle[name]:.3g}, truth {truth}"
         for name, label, truth in told
@@ -152,6 +163,16 @@ def _why(frame: Frame, cell: int, decided: Phase, counts: Counter[Phase], n: int
     text += f" (medians: {'; '.join(numbers)})" if numbers else ""
     ended = Counter(s for (c, _), (_, s, _) in frame.chains.items() if c == cell and s in ("degenerate", "failed"))
     text += "".join(f"; {k} {s}" for s, k in ended.items())
-    if decided == "inconclusive" and n < 4:
-        text += "; fewer than 4 chains cannot settle it"
-    return text
+    return text + (_doubt(frame, cell, n, generation) if decided == "inconclusive" else "")
+
+
+def _doubt(frame: Frame, cell: int, n: int, generation: int) -> str:
+    """Why it cannot be said, where that is known."""
+    if n < 4:
+        return "; fewer than 4 chains cannot settle it"
+    lacking = [
+        f"{s.measure}: {s.why}"
+        for s in frame.summaries
+        if s.cell == cell and s.generation == generation and s.measure in (TAILS[-1], VARIANCE, DISTANCE, SHAPE) and s.why
+    ]
+    return f"; {lacking[0]}" if lacking else ""
