@@ -53,7 +53,7 @@ def stepping(chain, until):
     return at
 
 
-@quick
+@settings(quick, max_examples=200)
 @given(
     policy=st.one_of(
         st.just(replace()),
@@ -113,7 +113,7 @@ readings = st.one_of(
 def test_the_store_gives_back_every_reading_and_reason(tmp_path_factory, named, reason):
     """To the last bit; a number that is not finite comes back as not-a-number with its reason."""
     named = {k.encode(errors="replace").decode(): v for k, v in named.items()}
-    writer = Writer(tmp_path_factory.mktemp("run"), {}, "digest")
+    writer = Writer(tmp_path_factory.mktemp("run"), "digest")
     state = {"mean": np.array([0.1, np.nan, np.inf])}
     batch = Corpus.of(np.ones((2, 1)), born=3).batches
     checkpoint = Checkpoint(5, state, state, batch)

@@ -135,7 +135,7 @@ def test_moments_are_the_formulas():
 @pytest.mark.parametrize("sd", [0.5, 0.9, 1.1])
 def test_tails_of_a_gaussian_are_the_normal_integral(sd):
     found, _ = take(gaussian([0.0], [[sd**2]]), LINE)
-    for name, p in zip(("99", "999"), LEVELS, strict=True):
+    for name, p in zip(("99", "999", "95"), LEVELS, strict=True):
         two_sided = 2 * stats.norm.sf(stats.norm.isf(p) / sd) / (2 * p)
         assert number(found[f"tail_{name}"]) == pytest.approx(two_sided, rel=1e-8)
         radial = 2 * stats.norm.sf(stats.norm.isf(p / 2) / sd) / p
@@ -247,6 +247,9 @@ SHOWN_BY = {
     "tail_99": "tails dropped",
     "tail_999": "tails dropped",
     "tail_worst_99": "tails dropped",
+    "tail_95": "tails dropped",
+    "tail_worst_95": "tails dropped",
+    "radius_95": "tails dropped",
     "tail_sides": "tails dropped",
     "radius_99": "tails dropped",
     "radius_999": "tails dropped",
@@ -256,6 +259,7 @@ SHOWN_BY = {
     "generalised_variance_ratio": "narrowed",
     "w2_gaussian": "mode lost",
     "w1_marginal": "modes merged",
+    "shape_ks": "modes merged",
     "sliced_w2": "modes merged",
     "energy_distance": "shifted",
     "recall": "narrowed",
@@ -297,6 +301,12 @@ def test_merged_modes_leave_the_moments_alone_and_show_in_the_shape(readings):
     for name in ("mean_shift", "w2_gaussian", "log_det_ratio"):
         assert abs(merged[name]) < 1e-7
     assert merged["w1_marginal"] > 0.03
+    assert merged["shape_ks"] == pytest.approx(0.0989, abs=5e-4)  # sup |F - Phi| of two unit blobs at -2 and 2
+
+
+def test_the_shape_ignores_mean_and_spread():
+    law = Mixture(PLANE.law.weights, 0.5 * PLANE.law.means + [3.0, -1.0], 0.25 * PLANE.law.covariances)
+    assert take(Model(law))[0]["shape_ks"] < 1e-9
 
 
 # ---- no answer: a reason, never a silent number ----

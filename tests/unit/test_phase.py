@@ -5,13 +5,13 @@ import pytest
 
 from outcross.core.contracts import Reading
 from outcross.core.errors import InputError
-from outcross.measures.phase import DISTANCE, TAIL, VARIANCE, Margins, alarm, phase, side
+from outcross.measures.phase import DISTANCE, SHAPE, TAIL, TAILS, VARIANCE, Margins, alarm, phase, side
 
-MARGINS = Margins(tail=0.45, variance=0.5, distance=0.5, persistence=3)
+MARGINS = Margins(tail=0.45, variance=0.5, distance=0.5, shape=0.085, persistence=3)
 
 
-def readings(tail=1.0, variance=1.0, distance=0.0):
-    given = {TAIL: tail, VARIANCE: variance, DISTANCE: distance}
+def readings(tail=1.0, variance=1.0, distance=0.0, shape=0.0):
+    given = {TAIL: tail, VARIANCE: variance, DISTANCE: distance, SHAPE: shape}
     return {
         name: v if isinstance(v, Reading) else Reading(*v) if isinstance(v, tuple) else Reading(v)
         for name, v in given.items()
@@ -31,6 +31,9 @@ def readings(tail=1.0, variance=1.0, distance=0.0):
         ({"distance": 0.51}, "late"),
         ({"distance": 0.51, "variance": 3.0, "tail": 5.0}, "late"),  # a spread blown up is late collapse too
         ({"variance": 0.5, "distance": 0.49}, "none"),
+        ({"shape": 0.086}, "late"),  # modes merged: the moments need not show it
+        ({"shape": 0.084}, "none"),
+        ({"shape": None}, "inconclusive"),
         # intervals: wholly beyond, wholly within, straddling
         ({"tail": (0.40, 0.36, 0.44)}, "early"),
         ({"tail": (0.40, 0.36, 0.46)}, "inconclusive"),
@@ -48,6 +51,21 @@ def readings(tail=1.0, variance=1.0, distance=0.0):
 )
 def test_the_phase_follows_from_three_readings_and_their_margins(given, expected):
     assert phase(readings(**given), MARGINS) == expected
+
+
+def test_effects_are_relative_to_what_models_of_real_data_read():
+    floor = {TAIL: 2.0, VARIANCE: 1.8, DISTANCE: 0.3, SHAPE: 0.1}
+    assert phase(readings(tail=2.0, variance=1.8, distance=0.6, shape=0.15), MARGINS, floor) == "none"
+    assert phase(readings(variance=0.89, distance=0.3, shape=0.1, tail=2.0), MARGINS, floor) == "late"
+    assert phase(readings(variance=1.8, distance=0.81, shape=0.1, tail=2.0), MARGINS, floor) == "late"
+    assert phase(readings(variance=1.8, distance=0.3, shape=0.186, tail=2.0), MARGINS, floor) == "late"
+    assert phase(readings(variance=1.8, distance=0.3, shape=0.1, tail=0.89), MARGINS, floor) == "early"
+
+
+def test_a_small_reference_is_judged_by_its_5_percent_tails():
+    given = readings(tail=Reading(np.nan, why="few rows"))
+    assert phase(given | {TAILS[1]: Reading(0.2, 0.1, 0.3)}, MARGINS) == "early"
+    assert phase(given | {TAILS[1]: Reading(0.9, 0.6, 1.3)}, MARGINS) == "none"
 
 
 def test_nothing_measured_is_inconclusive():

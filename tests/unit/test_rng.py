@@ -9,8 +9,10 @@ import pytest
 from numba.core.dispatcher import Dispatcher
 from scipy import stats
 
-from outcross.core.compiled import _philox_pairs, choose, exp_in_place, normals_into, uniforms_into
+from outcross.core.compiled import _STAMP, _philox_pairs, choose, exp_in_place, normals_into, uniforms_into
+from outcross.core.mixture import cholesky
 from outcross.core.rng import FIXED, Purpose, Stream, Streams
+from outcross.families import gmm_kernels
 
 GOLDEN = {
     "keys": (12891538095870875260, 667723349758577068),
@@ -172,6 +174,12 @@ def test_no_compiled_function_inherits_floating_point_licence_from_its_caller():
     for f in functions:
         assert "fastmath" in f.targetoptions, f.__name__
     assert exp_in_place.targetoptions["fastmath"] is False
+
+
+def test_a_change_of_a_callee_makes_the_compiled_callers_stale():
+    """numba's own stamp is of the caller's file alone; ours holds that of the shared files too."""
+    for f in (exp_in_place, cholesky, gmm_kernels.em, gmm_kernels.evolve):
+        assert f._cache._cache_file._source_stamp.endswith(f"/{_STAMP.hexdigest()}")
 
 
 def test_a_seed_for_other_programs_differs_between_streams():

@@ -7,6 +7,9 @@ Philox4x32-10 follows Salmon et al., "Parallel random numbers: as easy as 1, 2, 
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import numba as nb
 import numpy as np
 
@@ -20,9 +23,30 @@ _ROUND = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to an integer
 _LN2 = 0.6931471805599453
 _NORMALS, _UNIFORMS = np.uint64(0), np.uint64(1)  # second counter word: which kind of number a stream gives
 
+_STAMP = hashlib.sha256(
+    b"".join(Path(__file__).with_name(f"{name}.py").read_bytes() for name in ("compiled", "mixture"))
+)
+
+
+def _jit(**options):
+    """A numba decorator whose cache also goes stale when the files change whose functions other files call.
+
+    numba itself looks only at the file of the caller: it would go on running what was inlined from a callee long gone.
+    """
+
+    def decorate(function):
+        made = nb.njit(cache=True, error_model="numpy", nogil=True, **options)(function)
+        file = getattr(getattr(made, "_cache", None), "_cache_file", None)
+        if file is not None:
+            file._source_stamp = f"{file._source_stamp}/{_STAMP.hexdigest()}"
+        return made
+
+    return decorate
+
+
 # fastmath=False is said aloud: numba lets a callee inherit the flags of whichever caller compiles it first
-compiled = nb.njit(cache=True, error_model="numpy", nogil=True, fastmath=False)
-reassociating = nb.njit(cache=True, error_model="numpy", fastmath={"reassoc", "nsz"}, nogil=True)
+compiled = _jit(fastmath=False)
+reassociating = _jit(fastmath={"reassoc", "nsz"})
 
 
 @reassociating

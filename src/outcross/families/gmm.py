@@ -64,7 +64,8 @@ class Learner:
 
     def fit(self, pool: Corpus, rng: Stream, previous: Model | None = None) -> MixtureModel:
         """Fit the mixture. Raises FitDegenerate with too few rows or a covariance that is not positive definite."""
-        self._enough_rows(len(pool))
+        if len(pool) < self._least:
+            raise FitDegenerate(self._too_few(len(pool)))
         x = np.ascontiguousarray(pool.items.T)
         warm = self.init == "previous" and isinstance(previous, MixtureModel)
         w, m, s = self._parameters(previous if warm else None, pool.dimension)
@@ -82,7 +83,14 @@ class Learner:
 
     def evolve(self, model: MixtureModel, stretch: Stretch) -> MixtureModel:
         """Many generations in one compiled call, bit for bit those of the plain loop."""
-        self._enough_rows(int((stretch.synthetic + stretch.original).min()))
+        few = np.flatnonzero(stretch.synthetic + stretch.original < self._least)
+        if len(few):  # the generations before are fitted first: one of them may already have no answer
+            done, rows = int(few[0]), int((stretch.synthetic + stretch.original)[few[0]])
+            if done:
+                self.evolve(
+                    model, stretch._replace(synthetic=stretch.synthetic[:done], original=stretch.original[:done])
+                )
+            raise FitDegenerate(self._too_few(rows), stretch.first + done + 1)
         w, m, s = self._parameters(model, model.law.dimension)
         status, done, used, converged = gmm_kernels.evolve(
             w,
@@ -105,9 +113,13 @@ class Learner:
             raise FitDegenerate("a covariance is not positive definite", stretch.first + done + 1)
         return _model(w, m, s, used, converged)
 
-    def _enough_rows(self, n: int) -> None:
-        if n < max(2, self.components):
-            raise FitDegenerate(f"{self.components} components need at least {max(2, self.components)} rows, got {n}")
+    @property
+    def _least(self) -> int:
+        """Rows below which a fit has no answer."""
+        return max(2, self.components)
+
+    def _too_few(self, n: int) -> str:
+        return f"{self.components} components need at least {self._least} rows, got {n}"
 
     def _parameters(self, model: Model | None, d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Arrays for the kernel to work in: copies of the model's, or empty ones."""

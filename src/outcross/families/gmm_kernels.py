@@ -600,7 +600,7 @@ def evolve(
         if s > 0 and not sample_into(x, s, weights, means, covariances, sample_words):
             return DEGENERATE, step, used, converged
         if real[step] > 0:
-            if redrawn:
+            if redrawn and real[step] < original.shape[1]:  # all of them come in their own order
                 index = choose(original.shape[1], real[step], anchor_words)
                 for a in range(d):
                     for i in range(real[step]):
