@@ -179,7 +179,9 @@ def _held(directory: Path) -> Callable[[], None]:
     return lock.release
 
 
-def test_a_second_process_on_a_run_is_refused_at_once_and_told_who_holds_it(copy: Path, shell: Shell, tmp_path: Path) -> None:
+def test_a_second_process_on_a_run_is_refused_at_once_and_told_who_holds_it(
+    copy: Path, shell: Shell, tmp_path: Path
+) -> None:
     release = _held(copy)
     said = outcross("run", "gmm", *SETTINGS, "--workers", 1, "--no-report", "-q", cwd=tmp_path)
     assert (said.code, is_one_line(said)) == (4, True), said

@@ -52,7 +52,10 @@ MORE = {
     "keep": (["keep=all", "record=all"], None),
     "floor": (["floor=4"], 0),
     "snapshots": (["snapshots.chains=3", "measures=default"], None),
-    "everything": (["generations=40", "chains=5", "measures=[moments,tails]", "record=all", "floor=3", "keep=all"], None),
+    "everything": (
+        ["generations=40", "chains=5", "measures=[moments,tails]", "record=all", "floor=3", "keep=all"],
+        None,
+    ),
 }
 
 

@@ -46,29 +46,13 @@ def command(
     from outcross.cli.progress import console
     from outcross.cli.show import number, span
 
-    table = Table(
-        "against",
-        "is",
-        "measure",
-        "difference",
-        "95 % interval",
-        "unit",
-        "pairs",
-        "",
-        box=None,
-        pad_edge=False,
-        title=f"generation {found[0].generation:,}" if found else None,
-        title_justify="left",
-    )
+    table = Table(box=None, pad_edge=False, title_justify="left")
+    table.title = f"generation {found[0].generation:,}, {min(d.pairs for d in found)} pairs or more"
+    for name in ("difference", "measure", "median", "95 % interval", "unit", ""):
+        table.add_column(name, no_wrap=name in ("measure", "95 % interval"), overflow="fold")
     for d in found:
+        interval = span(d.difference.low, d.difference.high)
         table.add_row(
-            escape(d.baseline),
-            escape(d.arm),
-            d.measure,
-            number(d.difference.value),
-            span(d.difference.low, d.difference.high),
-            d.unit,
-            str(d.pairs),
-            d.says,
+            escape(f"{d.arm} - {d.baseline}"), d.measure, number(d.difference.value), interval, d.unit, d.says
         )
     console(stderr=False).print(table)

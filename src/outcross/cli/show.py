@@ -40,27 +40,15 @@ def _numbers(result: Result) -> None:
 
     frame = result.frame
     for v in result.verdicts:
-        table = Table(
-            "measure",
-            "median",
-            "95 % interval",
-            "real against real",
-            "unit",
-            box=None,
-            pad_edge=False,
-            title=escape(f"{frame.cells[v.cell].label}, generation {v.generation:,}, {v.chains} chains"),
-            title_justify="left",
-        )
+        table = Table(box=None, pad_edge=False, title_justify="left")
+        table.title = escape(f"{frame.cells[v.cell].label}, generation {v.generation:,}, {v.chains} chains")
+        for name in ("measure", "median", "95 % interval", "floor: real data", "unit"):
+            table.add_column(name, no_wrap=name not in ("median", "unit"), overflow="fold")
         for s in frame.summaries:
             if s.cell == v.cell and s.generation == v.generation:
                 unit = frame.quantities[s.measure].unit if s.measure in frame.quantities else ""
-                table.add_row(
-                    s.measure,
-                    number(s.value) if s.chains else f"none: {escape(s.why or '')}",
-                    span(s.low, s.high),
-                    span(s.floor_low, s.floor_high),
-                    unit,
-                )
+                value = number(s.value) if s.chains else f"none: {escape(s.why or '')}"
+                table.add_row(s.measure, value, span(s.low, s.high), span(s.floor_low, s.floor_high), unit)
         console(stderr=False).print(table)
 
 

@@ -16,8 +16,10 @@ CHEAP = {
     "w2_gaussian": Quantity("sd", "up", 0.0, "2-Wasserstein distance between Gaussian fits, root mean square a column"),
     "w1_marginal": Quantity("sd", "up", 0.0, "1-Wasserstein distance between marginals, mean over columns"),
     "shape_ks": Quantity(
-        "probability", "up", 0.0, "Kolmogorov distance between marginals once mean and sd agree, worst column: "
-        "modes dead or merged"
+        "probability",
+        "up",
+        0.0,
+        "Kolmogorov distance between marginals once mean and sd agree, worst column: modes dead or merged",
     ),
 }
 HEAVY = {

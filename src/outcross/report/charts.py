@@ -117,13 +117,13 @@ class Axes(NamedTuple):
     title: str
     kind: Literal["log", "sqrt"]
     truth: float | None = None
-    margin: float | None = None
+    margins: tuple[float, ...] = ()
     low: float = 0.0
     high: float = 1.0
 
     def over(self, found: Iterable[Summary]) -> Axes:
         """The axis with the span of everything that is drawn."""
-        marks = [v for v in (self.truth, self.margin) if v is not None]
+        marks = [v for v in (self.truth, *self.margins) if v is not None]
         there = [
             v
             for v in (*(v for s in found for v in s.numbers), *marks)
@@ -168,8 +168,8 @@ def series(frame: Frame, measure: str, shown: Sequence[Look], axes: Axes) -> Spe
     line = base.encode(y=_vertical("v", axes))
     layers += [] if single else [line.mark_line(strokeWidth=2).encode(strokeDash=dash)]
     layers.append(line.mark_circle(size=60 if single else 22, opacity=1).encode(tooltip=_tooltip(axes.title)))
-    levels = {f"level_{k}": [{"y": level}] for k, level in (("truth", axes.truth), ("margin", axes.margin))}
-    return _finished(alt.layer(*layers), 240, rows=rows, floors=floors, **levels)
+    marks = {f"level_{name}": [{"y": v} for v in values] for name, values, _ in _marks(axes)}
+    return _finished(alt.layer(*layers), 240, rows=rows, floors=floors, **marks)
 
 
 def _row(s: Summary, look: Look, axes: Axes) -> dict[str, Any]:
@@ -224,11 +224,20 @@ def _levels(axes: Axes, floors: bool) -> list[Any]:
     if floors:
         strips = _chart("floors").mark_rect(fill="url(#hatch)", stroke="var(--floor)", strokeWidth=0.7)
         layers.append(strips.encode(y=_vertical("low", axes), y2="high"))
-    for name, level, dash in (("truth", axes.truth, [1, 0]), ("margin", axes.margin, [2, 3])):
-        if level is not None and (level > 0.0 or axes.kind != "log"):
+    for name, values, dash in _marks(axes):
+        if values:
             rule = _chart(f"level_{name}").mark_rule(color="var(--truth)", strokeDash=dash)
             layers.append(rule.encode(y=_vertical("y", axes)))
     return layers
+
+
+def _marks(axes: Axes) -> list[tuple[str, list[float], list[int]]]:
+    """The levels that the axis has a place for, by name, with their dash pattern."""
+    there = {"truth": [] if axes.truth is None else [axes.truth], "margin": list(axes.margins)}
+    return [
+        (name, [v for v in values if v > 0.0 or axes.kind != "log"], [1, 0] if name == "truth" else [2, 3])
+        for name, values in there.items()
+    ]
 
 
 def _generation(frame: Frame) -> alt.X:

@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from outcross.core.errors import InputError
-from outcross.measures.phase import DISTANCE, SHAPE, TAIL, TAILS, VARIANCE
+from outcross.measures.phase import DISTANCE, SHAPE, TAILS, VARIANCE
 from outcross.report.charts import number
 from outcross.report.frames import Frame, Summary
 from outcross.report.verdict import Verdict
@@ -39,21 +41,32 @@ def change(frame: Frame, cell: int, measure: str) -> Change | None:
     if not there:
         return None
     first, last = there[0], there[-1]
-    margin = margin_of(frame, measure)
+    margin = margin_of(frame, measure, cell)
     low, high = (v if math.isfinite(v) else last.value for v in (last.low, last.high))
     verb = _against_floor(first, last, low, high) if margin is None else _against(margin, measure, low, high)
     if verb == _WITHIN and last.floor_low <= last.value <= last.floor_high:
         verb = "stays at"
-    elif verb == _WITHIN and measure not in (DISTANCE, SHAPE) and low > _CHANGE:  # a ratio far above the truth's is no loss
+    elif verb == _WITHIN and measure not in (DISTANCE, SHAPE) and low > _CHANGE:  # a ratio far above is no loss
         verb = "grows to"
     return Change(frame.cells[cell].label, verb, last.value)
 
 
-def margin_of(frame: Frame, measure: str) -> float | None:
-    """The margin that decides on a quantity."""
+def margin_of(frame: Frame, measure: str, cell: int) -> float | None:
+    """Where the margin of a quantity lies in a cell: `measures.phase` takes it from the floor's median."""
     margins = frame.experiment.margin
-    tails = dict.fromkeys(TAILS, margins.tail)
-    return {**tails, VARIANCE: margins.variance, DISTANCE: margins.distance, SHAPE: margins.shape}.get(measure)
+    ratios = {**dict.fromkeys(TAILS, margins.tail), VARIANCE: margins.variance}
+    distances = {DISTANCE: margins.distance, SHAPE: margins.shape}
+    floor = frame.floors.get((cell, measure))
+    base = None if floor is None else float(np.median(floor))
+    if measure in distances:
+        return distances[measure] + (base or 0.0)
+    return ratios[measure] * (base or 1.0) if measure in ratios else None
+
+
+def deciding(frame: Frame, measures: Sequence[str]) -> str:
+    """The quantity that names a figure's finding: the first that has a number."""
+    there = {s.measure for s in frame.summaries if s.chains}
+    return next((m for m in measures if m in there), measures[0])
 
 
 def _against(margin: float, measure: str, low: float, high: float) -> str:

@@ -153,7 +153,8 @@ def _why(frame: Frame, cell: int, decided: Phase, counts: Counter[Phase], n: int
     parts = [f"{counts[p]} of {n} chains end in {name}" for p, name in said.items() if counts[p]]
     middle = {s.measure: s.value for s in frame.summaries if s.cell == cell and s.generation == generation}
     tail = next((name for name in TAILS if np.isfinite(middle.get(name, np.nan))), TAIL)
-    told = ((tail, "tail mass", 1), (VARIANCE, "generalised variance", 1), (DISTANCE, "distance", 0), (SHAPE, "shape", 0))
+    told: tuple[tuple[str, str, int], ...] = ((tail, "tail mass", 1), (VARIANCE, "generalised variance", 1))
+    told += ((DISTANCE, "distance", 0), (SHAPE, "shape", 0))
     numbers = [
         f"{label} {middle[name]:.3g}, truth {truth}"
         for name, label, truth in told
@@ -173,6 +174,9 @@ def _doubt(frame: Frame, cell: int, n: int, generation: int) -> str:
     lacking = [
         f"{s.measure}: {s.why}"
         for s in frame.summaries
-        if s.cell == cell and s.generation == generation and s.measure in (TAILS[-1], VARIANCE, DISTANCE, SHAPE) and s.why
+        if s.cell == cell
+        and s.generation == generation
+        and s.measure in (TAILS[-1], VARIANCE, DISTANCE, SHAPE)
+        and s.why
     ]
     return f"; {lacking[0]}" if lacking else ""

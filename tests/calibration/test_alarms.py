@@ -1,0 +1,37 @@
+"""The alarm is calibrated: it stays quiet where nothing is lost, and sounds where everything is."""
+
+import pytest
+
+from outcross import run
+from outcross.report.verdict import courses
+
+CHAINS = 64
+
+
+@pytest.fixture(scope="module")
+def frame(tmp_path_factory):
+    """Whole runs of 2,000 generations at n = 1,000: collapse, the paper's tenth kept, and real against real."""
+    arms = (
+        "arms={replace: {policy: {kind: replace}}, mix10: {policy: {kind: mix, real: 0.1}}, "
+        "real: {policy: {kind: blend, synthetic: 0, fresh: 1}}}"
+    )
+    settings = [arms, f"chains={CHAINS}", "seed=11", "snapshots.chains=0"]
+    return run("gmm", settings, out=tmp_path_factory.mktemp("runs"), report=False).frame
+
+
+@pytest.mark.parametrize("arm", [1, 2])
+def test_a_tenth_kept_and_real_against_real_alarm_in_at_most_one_chain_in_twenty(frame, arm):
+    alarmed = sum(c.alarmed is not None for c in courses(frame, arm))
+    assert alarmed <= 0.05 * CHAINS
+
+
+def test_replace_alarms_in_every_chain(frame):
+    found = courses(frame, 0)
+    assert sum(c.alarmed is not None for c in found) == CHAINS
+    assert {c.final for c in found} == {"late"}
+
+
+def test_the_worst_tail_goes_before_the_variance(frame):
+    found = courses(frame, 0)
+    first = sum(c.tail_halved < c.variance_halved for c in found)
+    assert first >= 0.85 * CHAINS
