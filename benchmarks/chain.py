@@ -66,6 +66,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the first case only, once")
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # the baseline warns of fits that do not converge
+    import sklearn.mixture  # noqa: F401  before the limit below, which binds only libraries that are loaded
+
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}")
     print(f"{'rows':>6} {'tolerance':>9} {'baseline/s':>11} {'1 worker/s':>11} {'2 workers/s':>11}  ratio 1  ratio 2")
     with threadpool_limits(1):

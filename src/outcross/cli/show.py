@@ -42,13 +42,13 @@ def _numbers(result: Result) -> None:
     for v in result.verdicts:
         table = Table(box=None, pad_edge=False, title_justify="left")
         table.title = escape(f"{frame.cells[v.cell].label}, generation {v.generation:,}, {v.chains} chains")
-        for name in ("measure", "median", "95 % interval", "floor: real data", "unit"):
-            table.add_column(name, no_wrap=name not in ("median", "unit"), overflow="fold")
+        for name in ("measure", "median", "95 % interval", "real data", "unit"):
+            table.add_column(name, no_wrap=name != "unit", overflow="fold", min_width=7 if name == "unit" else None)
         for s in frame.summaries:
             if s.cell == v.cell and s.generation == v.generation:
                 unit = frame.quantities[s.measure].unit if s.measure in frame.quantities else ""
-                value = number(s.value) if s.chains else f"none: {escape(s.why or '')}"
-                table.add_row(s.measure, value, span(s.low, s.high), span(s.floor_low, s.floor_high), unit)
+                note = unit if s.chains else escape(s.why or "")
+                table.add_row(s.measure, number(s.value), span(s.low, s.high), span(s.floor_low, s.floor_high), note)
         console(stderr=False).print(table)
 
 
@@ -59,4 +59,4 @@ def number(value: float) -> str:
 
 def span(low: float, high: float) -> str:
     """An interval, or nothing."""
-    return "" if low != low or high != high else f"{low:.3g} to {high:.3g}"
+    return "" if low != low or high != high else f"{low:.2g} .. {high:.2g}"

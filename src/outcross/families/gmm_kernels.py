@@ -333,13 +333,19 @@ def _distance_to(x, row, closest, out, blocks):
 
 @compiled
 def _pick(target, closest, blocks):
-    """The row at which the running sum of closest passes target: whole blocks first, then rows."""
+    """The row at which the running sum of closest passes target: whole blocks first, then 32 rows at a time."""
     last = closest.shape[0] - 1
     block = 0
     while block < blocks.shape[0] - 1 and target >= blocks[block]:
         target -= blocks[block]
         block += 1
     row = block * BLOCK
+    while row + 32 <= last:
+        stretch = total(closest[row : row + 32], 32)
+        if target < stretch:
+            break
+        target -= stretch
+        row += 32
     while row < last and target >= closest[row]:
         target -= closest[row]
         row += 1

@@ -32,7 +32,7 @@ def coverage(generation: Generation, context: Context) -> Readings:
     return {
         "precision": float(inside.any(axis=0).mean()),
         "recall": float((between < fake_radius[None]).any(axis=1).mean()),
-        "density": float(inside.sum(axis=0).mean() / NEIGHBOURS),
+        "density": float(np.count_nonzero(inside) / n / NEIGHBOURS),
         "coverage": float((between.min(axis=1) < real_radius).mean()),
     }
 

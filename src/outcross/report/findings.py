@@ -227,7 +227,13 @@ def phases(frame: Frame, found: Sequence[Verdict]) -> str:
         for v in found
         if v.chains
     ]
+    persistence = frame.experiment.margin.persistence
+    records = "record" if persistence == 1 else f"{persistence} records"
     if len(told) > _NAMED:
         collapsed = sum(v.phase in ("early", "late") for v in found)
         return f"Most chains have collapsed by generation {last:,} in {collapsed} of {len(found)} cells"
-    return f"{joined(told)} are in collapse by generation {last:,}" if told else "No chain has been measured"
+    return (
+        f"{joined(told)} end in collapse by the last {records} at generation {last:,}"
+        if told
+        else "No chain has been measured"
+    )

@@ -61,6 +61,7 @@ class Curves(NamedTuple):
     share: bool  # the finding is told as a share of the truth's
     note: str = ""
     cite: str = findings.PAPER
+    instead: tuple[str, ...] = ()  # drawn first where the first quantity has no number
 
 
 _CURVES = (
@@ -69,7 +70,8 @@ _CURVES = (
         (DISTANCE, "w1_marginal", SHAPE),
         "log",
         False,
-        "Columns are scaled to true standard deviation 1, so a distance reads in standard deviations (sd).",
+        "Columns are scaled to true standard deviation 1, so a distance reads in standard deviations (sd). Shape is "
+        "the largest gap between distribution functions, a probability, once mean and sd agree.",
         "Dowson and Landau 1982; " + findings.PAPER,
     ),
     Curves(
@@ -87,6 +89,7 @@ _CURVES = (
         True,
         "Mass beyond the truth's outer percentiles about the model's own mean, relative to the truth's. The vertical "
         "axis is a square root, so that a loss shows beside an excess.",
+        instead=("tail_95", "radius_95"),
     ),
     Curves(
         "Generalised variance",
@@ -106,6 +109,8 @@ _SHORT = {
     "l2_to_truth": "squared L2 to the truth",
     TAIL: "tail mass beyond 1 % and 99 %",
     "tail_999": "tail mass beyond 0.1 % and 99.9 %",
+    "tail_95": "tail mass beyond 5 % and 95 %",
+    "radius_95": "mass beyond the 95 % radius",
     "radius_99": "mass beyond the 99 % radius",
     "radius_999": "mass beyond the 99.9 % radius",
     VARIANCE: "generalised variance",
@@ -189,11 +194,15 @@ class _Page:
 
     def _curves(self, curves: Curves) -> Figure | None:
         there = {s.measure for s in self.frame.summaries}
-        measures = [m for m in curves.measures if m in there]
+        chief = findings.deciding(self.frame, curves.measures[:1] + curves.instead)
+        wanted = curves.measures if chief == curves.measures[0] else curves.instead + curves.measures
+        measures = [m for m in wanted if m in there]
         if not measures:
             return None
         panels = [p for m in measures if (p := self._panel(m, curves.kind))]
-        title = findings.title(self.frame, curves.noun, measures[0], range(len(self.looks)), curves.share)
+        title = findings.title(
+            self.frame, curves.noun, findings.deciding(self.frame, measures), range(len(self.looks)), curves.share
+        )
         edge = any(charts.touches_edge(self.frame, m) for m in measures) and curves.kind == "log"
         caption = [
             findings.method(self.frame) if panels else "",
@@ -217,7 +226,9 @@ class _Page:
             unit or ("relative to the truth" if q and q.unit == "ratio" else q.unit if q else ""),
             kind,
             q.null if q else None,
-            findings.margin_of(self.frame, measure),
+            tuple(
+                sorted({m for k in self.shown if (m := findings.margin_of(self.frame, measure, k.cell)) is not None})
+            ),
         )
         spec = charts.series(self.frame, measure, self.shown, axes)
         if spec is None:
@@ -235,7 +246,8 @@ class _Page:
         named = ["floor"] if any((k.cell, m) in self.frame.floors for k in self.looks for m in measures) else []
         nulls = [q.null for m in measures if (q := self.frame.quantities.get(m))]
         named += ["truth"] if any(n is not None and n > 0.0 for n in nulls) else []
-        return (*named, *(f"margin {m:g}" for m in [findings.margin_of(self.frame, measures[0])] if m is not None))
+        named += ["margin"] if any(findings.margin_of(self.frame, m, 0) is not None for m in measures) else []
+        return tuple(named)
 
     def _phases(self) -> Figure | None:
         panels, rows = [], []

@@ -166,9 +166,14 @@ def make(group: str, node: Mapping[str, Any], where: str) -> Any:
         raise InputError(f"{where}: {e}") from e
 
 
+def chief(error: ValidationError) -> Any:
+    """The problem to tell of: a key that is not known explains another that is missing."""
+    return next((p for p in error.errors() if p["type"] == "extra_forbidden"), error.errors()[0])
+
+
 def explain(error: ValidationError, where: str, model: type[BaseModel]) -> str:
     """One line for the first problem of a validation: path, what was given, what is allowed."""
-    problem = error.errors()[0]
+    problem = chief(error)
     inner = [str(p) for p in problem["loc"] if not (isinstance(p, str) and "[" in p)]
     path = ".".join(p for p in [where, *inner] if p)
     if problem["type"] == "extra_forbidden":

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -52,7 +53,7 @@ class Snapshots(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     at: tuple[int, ...] = PAPER
-    chains: int = Field(4, ge=0)
+    chains: int = Field(3, ge=0)
 
 
 class Keep(BaseModel):
@@ -140,12 +141,13 @@ class Experiment(BaseModel):
                 yield self._cell(name, arm, dict(zip(axes, point, strict=True)))
 
     def _cell(self, name: str, arm: Arm, point: dict[str, Any]) -> Cell:
-        tree: dict[str, Any] = {
+        nodes: dict[str, Any] = {
             "source": dict(self.source),
             "learner": _overlaid(self.learner, arm.learner),
             "policy": dict(arm.policy),
             "samples": self.samples if arm.samples is None else arm.samples,
         }
+        tree = deepcopy(nodes)  # the sweep is set in place, however deep
         for key, value in point.items():
             require(key.split(".")[0] in tree, f"sweep.{key}: an axis starts with source, learner, policy or samples")
             _set(tree, key.split("."), value, f"sweep.{key}")
@@ -271,7 +273,7 @@ def _set(tree: dict[str, Any], path: list[str], value: Any, where: str) -> None:
 
 
 def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
+    first = plugins.chief(error)
     model: type[BaseModel] = Experiment
     if first["loc"] and first["loc"][0] in ("arms", "snapshots"):
         model = Arm if first["loc"][0] == "arms" else Snapshots
