@@ -174,9 +174,10 @@ def chief(error: ValidationError) -> Any:
 def explain(error: ValidationError, where: str, model: type[BaseModel]) -> str:
     """One line for the first problem of a validation: path, what was given, what is allowed."""
     problem = chief(error)
-    inner = [str(p) for p in problem["loc"] if not (isinstance(p, str) and "[" in p)]
+    unknown = problem["type"] == "extra_forbidden"  # its name can hold anything; elsewhere [ marks a type, not a key
+    inner = [str(p) for p in problem["loc"] if unknown or not (isinstance(p, str) and "[" in p)]
     path = ".".join(p for p in [where, *inner] if p)
-    if problem["type"] == "extra_forbidden":
+    if unknown:
         return f"unknown key {path!r}; {nearest(inner[-1], model.model_fields)}"
     if problem["type"] == "missing":
         return f"{path} is missing"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import cached_property
@@ -334,7 +335,7 @@ def load(name: str, overrides: Iterable[str] = ()) -> Experiment:
     path = Path(name)
     if name in shipped():
         path = Path(str(files("outcross") / "experiments")) / f"{name}.yaml"
-    elif not path.is_file():
+    elif not os.path.isfile(path):  # the method raises on names that are too long
         hint = plugins.nearest(name, shipped())
         raise InputError(f"no experiment {name!r}, neither shipped nor a file; {hint}")
     try:

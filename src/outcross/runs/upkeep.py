@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -182,7 +183,7 @@ def _listed(directory: Path) -> Listed:
 def find(name: str, root: Path) -> Path:
     """A run by path, by directory name under root, or by the beginning of one. Raises InputError, listing near ones."""
     for path in (Path(name), root / name):
-        if (path / "run.db").exists() or (path / "LOCK").exists():
+        if os.path.exists(path / "run.db") or os.path.exists(path / "LOCK"):  # not the method: a name can be too long
             return path
     matches = sorted(p.parent for p in root.glob("*/run.db") if p.parent.name.startswith(name.replace("/", "-")))
     if len(matches) == 1:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
@@ -115,12 +117,20 @@ def _first_line(error: BaseException) -> str:
 def _start(workers: int, threads: int) -> Any:
     from joblib.externals.loky import ProcessPoolExecutor
 
-    return ProcessPoolExecutor(max_workers=workers, initializer=_prepare, initargs=(threads,))
+    return ProcessPoolExecutor(max_workers=workers, initializer=_prepare, initargs=(threads, os.getpid()))
 
 
-def _prepare(threads: int) -> None:
-    """Give a worker its threads, and leave Ctrl-C to the process that started it."""
+def _prepare(threads: int, parent: int) -> None:
+    """Give a worker its threads, leave Ctrl-C to the process that started it, and never outlive that."""
     from threadpoolctl import threadpool_limits
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     threadpool_limits(threads)
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent has: a killed run leaves no workers behind."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
