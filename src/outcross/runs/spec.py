@@ -22,19 +22,6 @@ from outcross.measures.phase import Margins
 from outcross.runs import plugins
 
 CHAIN_FORMAT = 1  # raised when the same experiment would give other numbers: old runs are then not extended
-OUTSIDE_DIGEST = {
-    "name",
-    "title",
-    "about",
-    "generations",
-    "chains",
-    "record",
-    "snapshots",
-    "measures",
-    "keep",
-    "floor",
-    "margins",
-}
 PAPER = (0, 50, 100, 150, 200, 350, 2000)  # generations that the paper draws
 _LARGEST = 1 << 20  # bytes of an experiment file
 _MOST_VALUES = 100_000
