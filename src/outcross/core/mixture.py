@@ -5,18 +5,19 @@ Sources with a known truth and the Gaussian families share it, so a measure can 
 
 from __future__ import annotations
 
+import math
 from functools import cache, cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from outcross.core.compiled import compiled, normals_into, uniforms_into
 from outcross.core.errors import FitDegenerate
 from outcross.core.rng import Stream
 
 Array = NDArray[np.float64]
+_ROOT_HALF = math.sqrt(0.5)
 _ANGLES = 256  # directions of the quadrature over a component's own contour
 
 
@@ -124,9 +125,7 @@ class Mixture:
 
     def marginal_cdf(self, points: Array) -> Array:
         """P(X_a <= points[a, j]) for points (d, q): the shape of points."""
-        sd = np.sqrt(np.einsum("caa->ca", self.covariances))
-        z = (points[None] - self.means[:, :, None]) / sd[:, :, None]
-        return np.asarray(np.einsum("c,cdq->dq", self.weights, ndtr(z)))
+        return np.asarray(_marginal_cdf(self.weights, self.means, self.covariances, np.ascontiguousarray(points)))
 
     def mass_outside(self, centre: Array, whitener: Array, radius: Array) -> Array | None:
         """P(|whitener (X - centre)| > radius_j), exact to quadrature error in one and two dimensions, else None.
@@ -144,7 +143,7 @@ class Mixture:
         for weight, mean, covariance in zip(self.weights, self.means, self.covariances, strict=True):
             m = whitener @ (mean - centre)
             rays = _directions(d) @ (whitener @ np.linalg.cholesky(covariance)).T  # (directions, d)
-            mass += weight * _outside(rays, m, radius, d)
+            mass += weight * _outside(np.ascontiguousarray(rays), m, radius)
         return mass
 
     def log_prob(self, items: Array) -> Array:
@@ -187,18 +186,43 @@ def _directions(d: int) -> Array:
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def _outside(rays: Array, m: Array, radius: Array, d: int) -> Array:
+@compiled
+def _outside(rays, m, radius):
     """Mass of one component beyond each radius: mean over rays of the chi_d mass where |m + rho ray| > radius."""
-    a = (rays * rays).sum(1)[:, None]
-    b = (rays @ m)[:, None]
-    discriminant = b * b - a * ((m @ m) - radius**2)
-    root = np.sqrt(np.maximum(discriminant, 0.0))
-    leave = np.maximum((-b + root) / a, 0.0)
-    enter = np.maximum((-b - root) / a, 0.0)
-    inside = np.where(discriminant > 0.0, _survival(d, enter) - _survival(d, leave), 0.0)
-    return np.asarray(1.0 - inside.mean(0))
+    count, d = rays.shape
+    reach = 0.0
+    for e in range(d):
+        reach += m[e] * m[e]
+    mass = np.zeros(radius.shape[0])
+    for i in range(count):
+        a = b = 0.0
+        for e in range(d):
+            a += rays[i, e] * rays[i, e]
+            b += rays[i, e] * m[e]
+        for j in range(radius.shape[0]):
+            discriminant = b * b - a * (reach - radius[j] * radius[j])
+            if discriminant <= 0.0:
+                mass[j] += 1.0
+                continue
+            root = math.sqrt(discriminant)
+            mass[j] += _survival(d, max((root - b) / a, 0.0)) + 1.0 - _survival(d, max(-(root + b) / a, 0.0))
+    return mass / count
 
 
-def _survival(d: int, rho: Array) -> Array:
+@compiled
+def _survival(d, rho):
     """P(chi_d > rho) for one or two degrees of freedom."""
-    return np.asarray(np.exp(-0.5 * rho * rho) if d == 2 else 2.0 * ndtr(-rho))
+    return math.exp(-0.5 * rho * rho) if d == 2 else math.erfc(rho * _ROOT_HALF)
+
+
+@compiled
+def _marginal_cdf(weights, means, covariances, points):
+    """`Mixture.marginal_cdf`, point by point."""
+    d, q = points.shape
+    out = np.zeros((d, q))
+    for c in range(weights.shape[0]):
+        for a in range(d):
+            scale = _ROOT_HALF / math.sqrt(covariances[c, a, a])
+            for j in range(q):
+                out[a, j] += 0.5 * weights[c] * math.erfc((means[c, a] - points[a, j]) * scale)
+    return out

@@ -6,6 +6,8 @@ of the model is known, else a share of 100,000 fresh draws with its binomial int
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.special import ndtri
 
@@ -76,10 +78,10 @@ def _ratio(context: Context, mass: float, nominal: float, exact: bool) -> Readin
         needed = int(np.ceil(_LEAST / nominal))
         return Reading(np.nan, why=f"{len(reference.rows)} reference rows: this tail needs {needed:,}")
     own = 0.0 if exact else 1.0 / (DRAWS * max(mass, 1.0 / DRAWS))
-    error = _Z * np.sqrt(own + reference.tail_error(nominal) ** 2)
+    error = _Z * math.sqrt(own + reference.tail_error(nominal) ** 2)
     ratio = mass / nominal
     top = max(ratio, 3.0 / (DRAWS * nominal)) if not exact else ratio  # none in DRAWS: at most 3 in DRAWS, at 95 %
-    return Reading(ratio, ratio * float(np.exp(-error)), top * float(np.exp(error)))
+    return Reading(ratio, ratio * math.exp(-error), top * math.exp(error))
 
 
 def tail_sides(generation: Generation, context: Context) -> Readings:
