@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import platform
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from outcross.core.errors import CorruptStore, InputError, OutcrossError, ResourceError, one_line
+from outcross.core.errors import CorruptStore, FitDegenerate, InputError, OutcrossError, ResourceError, one_line
 from outcross.core.loop import Chain
 from outcross.runs import plugins, upkeep, worker
 from outcross.runs.engines.local import RETRIES, Job, Outcome, WorkerDied, available_cores, run_here, run_over
@@ -107,6 +108,7 @@ def run(experiment: Experiment, root: Path, options: Options | None = None, watc
     directory, whole = directory_of(experiment, root)
     chains = [_preflight(cell, experiment) for cell in experiment.settled]
     _check_memory(chains, experiment, options)
+    _compile(chains, watcher)
     store = Writer(directory, whole)
     caught: list[int] = []
     try:
@@ -122,6 +124,19 @@ def run(experiment: Experiment, root: Path, options: Options | None = None, watc
     finally:
         store.close()
     return directory
+
+
+def _compile(chains: list[Chain], watcher: Watcher) -> None:
+    """Compile the kernels here, once, before every worker would do it for itself; say so the first time."""
+    compiled = [c for c in chains if hasattr(c.learner, "evolve")]
+    if not compiled:
+        return
+    place = Path(sys.modules[type(compiled[0].learner).__module__].__file__ or "").parent
+    if not any(place.glob("__pycache__/*.nbi")):
+        watcher.say("compiling kernels, the first time only: about half a minute")
+    for chain in compiled:
+        with suppress(FitDegenerate):  # a result of its chain, recorded when the chain is run
+            chain.leap(chain.start(), 1)
 
 
 def _check_whole(store: Writer) -> None:
