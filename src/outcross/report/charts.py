@@ -108,7 +108,15 @@ def config() -> Spec:
         "titleFontSize": 12,
         "labelOverlap": "greedy",
     }
-    return {"background": None, "font": "system-ui, sans-serif", "view": {"stroke": None}, "axis": axis, "aria": False}
+    level = {"minExtent": 36}  # charts side by side keep their axes in line
+    return {
+        "background": None,
+        "font": "system-ui, sans-serif",
+        "view": {"stroke": None},
+        "axis": axis,
+        "axisY": level,
+        "aria": False,
+    }
 
 
 class Axes(NamedTuple):
@@ -137,7 +145,11 @@ class Axes(NamedTuple):
         return self._replace(low=10.0 ** math.floor(math.log10(low)) if wide else 0.9 * low, high=max(high, 1.1 * low))
 
     def ticks(self) -> list[float]:
-        """Ticks of a log axis: powers of ten, or 1, 2 and 5 times them where they are few."""
+        """Ticks of a log axis: powers of ten, or 1, 2 and 5 times them where they are few; 1 is one of a sqrt axis."""
+        if self.kind == "sqrt":
+            factor = 2 if self.high < 50.0 else 4 if self.high < 5000.0 else 100
+            last = math.floor(math.log(max(self.high, 1.0), factor))
+            return [0.0, *([0.5] if factor == 2 else []), *(float(factor**k) for k in range(last + 1))]
         first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
         steps = (1, 2, 5) if last - first <= 2 else (1, 3) if last - first <= 3 else (1,)
         stride = 1 + (last - first) // 7
@@ -267,7 +279,8 @@ def _vertical(field: str, axes: Axes) -> alt.Y:
     domain = [axes.low, axes.high]
     if axes.kind == "sqrt":
         scale = alt.Scale(type="sqrt", domain=domain, nice=True)
-        return alt.Y(f"{field}:Q", title=axes.title, scale=scale, axis=alt.Axis(tickCount=5))
+        ticks = alt.Axis(values=axes.ticks(), format="~r") if axes.high >= 1.0 else alt.Axis(tickCount=5)
+        return alt.Y(f"{field}:Q", title=axes.title, scale=scale, axis=ticks)
     label = "datum.value >= 0.001 && datum.value < 10000 ? format(datum.value, '~r') : format(datum.value, '.0e')"
     ticks = alt.Axis(values=axes.ticks(), labelExpr=label)
     return alt.Y(f"{field}:Q", title=axes.title, scale=alt.Scale(type="log", domain=domain, nice=False), axis=ticks)

@@ -119,7 +119,7 @@ def densities(found: Sequence[Row]) -> str:
         "svg.fonttype": "none",
         "text.parse_math": False,
         "svg.hashsalt": "outcross",
-        "font.size": 8,
+        "font.size": 9,
         "axes.linewidth": 0.5,
         "xtick.major.size": 2,
         "ytick.major.size": 2,
@@ -136,14 +136,14 @@ def _drawn(found: Sequence[Row]) -> Figure:
     with_truth = any(row.truth is not None for row in found)
     first = found[0].first
     flat = first.shares.ndim == 1
-    height = 1.3 * (0.75 if flat else _shape(first.edges)) + 0.75
+    height = 1.3 * (0.75 if flat else _shape(first.edges)) + 0.85
     across = len(generations) + with_truth
     wide = 0.4 + 1.35 * across if flat else max(0.4 + 1.35 * across, 5.0)
-    heights = [height] * len(found) + [0.5] * (not flat)  # inches; the last is the key
+    heights = [height] * len(found) + [0.55] * (not flat)  # inches; the last is the key
     figure = Figure(figsize=(wide, sum(heights)), layout="constrained")
     parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
     for row, part in zip(found, parts, strict=False):
-        part.suptitle(_short(row.look.label), x=0.01, ha="left", fontsize=9, weight="bold")
+        part.suptitle(_short(row.look.label), x=0.01, ha="left", fontsize=10, weight="bold")
         axes = part.subplots(1, across, squeeze=False, sharex=True, sharey=True)[0]
         _draw_row(row, generations, list(axes), with_truth)
     if not flat:
@@ -169,7 +169,7 @@ def _draw_row(row: Row, generations: list[int], axes: list[Axes], with_truth: bo
     names = ["truth"] * with_truth + [f"generation {g:,}" for g in generations]
     pictures = [truth] * with_truth + [row.pictures.get(g) for g in generations]
     for axis, name, picture in zip(axes, names, pictures, strict=True):
-        axis.set_title(name, fontsize=8)
+        axis.set_title(name, fontsize=9)
         axis.patch.set_alpha(0.0)
         axis.locator_params(nbins=4)
         axis.set_xlabel(row.columns[0])
@@ -229,7 +229,7 @@ def _curve(axis: Axes, picture: Picture | None, truth: Picture | None, cell: int
 
 
 def _note(axis: Axes, text: str) -> None:
-    axis.text(0.03, 0.97, text, va="top", transform=axis.transAxes, fontsize=7)
+    axis.text(0.03, 0.97, text, va="top", transform=axis.transAxes, fontsize=8)
 
 
 def _key(part: Any) -> None:
@@ -247,7 +247,7 @@ def _key(part: Any) -> None:
         xticklabels=["1 in 100,000", "1 in 10,000", "1 in 1,000", "1 in 100 up"],
         title="share of draws in one cell of the picture",
     )
-    axis.title.set_fontsize(8)
+    axis.title.set_fontsize(9)
 
 
 def _stand_in(cell: int) -> str:
@@ -267,7 +267,7 @@ def _svg(figure: Figure, looks: Sequence[Look]) -> str:
         text = text.replace(_stand_in(look.cell), look.colour)
     head, rest = text.split(">", 1)
     wide = 72 * figure.get_figwidth()
-    size = f' aria-hidden="true" style="min-width: {0.9 * wide:.0f}px; max-width: {1.4 * wide:.0f}px">'
+    size = f' aria-hidden="true" style="min-width: {1.15 * wide:.0f}px; max-width: {1.4 * wide:.0f}px">'
     return re.sub(r' (width|height)="[^"]*"', "", head) + size + rest
 
 

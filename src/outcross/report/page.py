@@ -356,6 +356,13 @@ def _json(value: Any) -> Markup:
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
+def _breakable(text: str) -> Markup:
+    """Text, escaped, that may break after an underscore: long names would break anywhere otherwise."""
+    from markupsafe import Markup, escape
+
+    return escape(text).replace("_", Markup("_<wbr>"))
+
+
 def _environment() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
@@ -367,5 +374,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"json": _json, "drawing": Markup}  # a drawing is this package's own, its text escaped
+    # a drawing is this package's own, its text escaped
+    environment.filters |= {"json": _json, "drawing": Markup, "breakable": _breakable}
     return environment

@@ -124,7 +124,7 @@ def _final(frame: Frame, cell: int, heavy: set[str]) -> Table:
         "measure",
         "median\n95 % interval",
         "10 to 90 %\nof chains",
-        "real against\nreal",
+        "real against real",
         "truth",
         "unit\nin collapse",
         "chains\nwith a number",
@@ -168,7 +168,7 @@ def snapshots(frame: Frame) -> Table | None:
     if not found:
         return None
     generations = charts.thinned(sorted({g for _, _, g in found}), _GENERATIONS)
-    head = ("cell", "measure\nunit, in collapse", "real against\nreal", *(f"generation {g:,}" for g in generations))
+    head = ("cell", "measure\nunit, in collapse", "real against real", *(f"generation {g:,}" for g in generations))
     rows = []
     for cell, measure in dict.fromkeys((c, m) for c, m, _ in found):
         there = [found.get((cell, measure, g)) for g in generations]

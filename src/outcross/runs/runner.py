@@ -127,13 +127,12 @@ def run(experiment: Experiment, root: Path, options: Options | None = None, watc
 
 
 def _compile(chains: list[Chain], watcher: Watcher) -> None:
-    """Compile the kernels here, once, before every worker would do it for itself; say so the first time."""
+    """Compile the kernels here, once, before every worker does it for itself; later runs find them on disk."""
     compiled = [c for c in chains if hasattr(c.learner, "evolve")]
-    if not compiled:
+    homes = {Path(sys.modules[type(c.learner).__module__].__file__ or "").parent for c in compiled}
+    if not homes or any(any(home.glob("__pycache__/*.nbi")) for home in homes):
         return
-    place = Path(sys.modules[type(compiled[0].learner).__module__].__file__ or "").parent
-    if not any(place.glob("__pycache__/*.nbi")):
-        watcher.say("compiling kernels, the first time only: about half a minute")
+    watcher.say("compiling kernels, the first time only: about half a minute")
     for chain in compiled:
         with suppress(FitDegenerate):  # a result of its chain, recorded when the chain is run
             chain.leap(chain.start(), 1)
