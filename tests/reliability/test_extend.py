@@ -113,3 +113,20 @@ def test_every_number_of_a_shorter_run_stays_when_it_is_extended(tmp_path: Path)
     fresh = runner.run(load("gmm", [*BASE, "record=log", "generations=40"]), tmp_path / "fresh", OPTIONS)
     assert before.within(facts(long))
     assert facts(fresh).within(facts(long))
+
+
+def test_going_on_under_another_environment_is_said_and_written_down(tmp_path, monkeypatch):
+    said = []
+
+    class Watcher(runner.Silent):
+        def say(self, text):
+            said.append(text)
+
+    directory = runner.run(_wanted("compiled"), tmp_path, OPTIONS, Watcher())
+    assert not any("environment" in text for text in said)
+    monkeypatch.setattr(runner, "environment", lambda: {"python": "9.9", "packages": {"numpy": "8.8"}})
+    runner.run(_wanted("compiled"), tmp_path, OPTIONS, Watcher())
+    assert any("-> 9.9" in text and "-> 8.8" in text for text in said)
+    db = sqlite3.connect(directory / "run.db")
+    assert db.execute("SELECT count(*) FROM events WHERE kind = 'environment'").fetchone() == (1,)
+    db.close()

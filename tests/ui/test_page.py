@@ -26,8 +26,12 @@ FLAGS = (
     "--window-size=1300,1000"
 ).split()
 DARK = "--blink-settings=preferredColorScheme=0"
-BUNDLE = "<script>!"  # nothing else on the page begins so; the fixture checks it
 MEGABYTE = 1 << 20
+DAMAGED: dict[str, Callable[[str], str]] = {
+    "a byte of the bundle": lambda text: text.replace("vegaEmbed=", "vegaEmbad=", 1),
+    "the whole bundle": lambda text: re.sub(r"<script>(?!//).*?</script>", "<script></script>", text, flags=re.DOTALL),
+    "its digest in the policy": lambda text: re.sub(r"(script-src \S*?sha256-)....", r"\1AAAA", text, count=1),
+}
 
 Look = Callable[..., dict[str, Any]]
 
@@ -137,20 +141,10 @@ def test_every_chart_is_drawn_on_a_narrow_dark_page(look: Look) -> None:
     assert seen["marks"] == seen["charts"] >= 10
 
 
-@pytest.mark.parametrize(
-    ("what", "damaged"),
-    [
-        ("a byte of the bundle", lambda t: t.replace("vegaEmbed=", "vegaEmbad=", 1)),
-        ("the whole bundle", lambda t: re.sub(r"<script>(?!//).*?</script>", "<script></script>", t, flags=re.S)),
-        ("the policy", lambda t: t.replace("script-src 'sha256-", "script-src 'sha256-A", 1)),
-    ],
-    ids=lambda v: v.replace(" ", "-") if isinstance(v, str) else "",
-)
-def test_charts_that_a_broken_bundle_leaves_undrawn_are_seen(
-    look: Look, text: str, what: str, damaged: Callable[[str], str]
-) -> None:
-    copy = damaged(text)
-    assert copy != text, what
+@pytest.mark.parametrize("what", DAMAGED)
+def test_charts_that_a_broken_bundle_leaves_undrawn_are_seen(look: Look, text: str, what: str) -> None:
+    copy = DAMAGED[what](text)
+    assert copy != text
     seen = look(text=copy)
     assert len(seen["undrawn"]) == seen["charts"] >= 10
     assert all(said.startswith("This chart cannot be drawn here") for said in seen["said"])

@@ -106,7 +106,12 @@ def _foreign(group: str, path: str) -> Callable[..., Any]:
 @cache
 def parameters(group: str, kind: str) -> type[BaseModel] | None:
     """The settings of a kind as a pydantic model, or None when it takes anything."""
-    make = factory(group, kind)
+    return settings(factory(group, kind))
+
+
+@cache
+def settings(make: Callable[..., Any]) -> type[BaseModel] | None:
+    """The parameters of a class or function as a pydantic model, or None when it takes anything."""
     signature = inspect.signature(make)
     if any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
         return None
@@ -116,7 +121,7 @@ def parameters(group: str, kind: str) -> type[BaseModel] | None:
         name: (hints.get(name, Any), _default(p, made.get(name, dataclasses.MISSING)))
         for name, p in signature.parameters.items()
     }
-    return create_model(f"{group}_{kind.replace(':', '_').replace('.', '_')}", __config__=CONFIG, **fields)
+    return create_model(f"{make.__module__}.{make.__qualname__}", __config__=CONFIG, **fields)
 
 
 def _hints(make: Any) -> dict[str, Any]:
@@ -148,13 +153,15 @@ def settle(group: str, node: Mapping[str, Any], where: str) -> dict[str, Any]:
         model = parameters(group, kind)
     except InputError as e:
         raise InputError(f"{where}.kind: {e}") from e
-    if model is None:
-        return {"kind": kind, **rest}
+    return {"kind": kind, **(rest if model is None else checked(model, rest, where))}
+
+
+def checked(model: type[BaseModel], tree: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Settings with every default filled in. Raises InputError naming the key's path."""
     try:
-        checked = model(**rest)
+        return model(**tree).model_dump(mode="json")
     except ValidationError as e:
         raise InputError(explain(e, where, model)) from e
-    return {"kind": kind, **checked.model_dump(mode="json")}
 
 
 def make(group: str, node: Mapping[str, Any], where: str) -> Any:

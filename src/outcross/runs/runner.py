@@ -115,6 +115,7 @@ def run(experiment: Experiment, root: Path, options: Options | None = None, watc
         _check_whole(store)
         experiment = _merge(store, experiment)
         _describe(store, experiment)
+        _note_environment(store, watcher)
         with _signals(caught):
             _Run(store, experiment, options, watcher, caught).go()
     except KeyboardInterrupt:
@@ -208,6 +209,24 @@ def _describe(store: Writer, experiment: Experiment) -> None:
         except OSError as e:
             raise io_error(e, store.directory) from e
         store.set_meta(experiment=text, cells=json.dumps(cells))
+
+
+def _note_environment(store: Writer, watcher: Watcher) -> None:
+    """Say, and write into the run's diary, when it goes on under other versions or another machine than it began."""
+    here, told = environment(), store.meta("environment")
+    if told is None:
+        store.set_meta(environment=json.dumps(here))
+        return
+    past = json.loads(told)
+    flat = {**past, **past["packages"]}, {**here, **here["packages"]}
+    changed = [
+        f"{k} {flat[0].get(k)} -> {flat[1][k]}" for k in flat[1] if k != "packages" and flat[0].get(k) != flat[1][k]
+    ]
+    if changed:
+        text = f"environment changed since this run began ({'; '.join(changed)}): equal in law, not in every bit"
+        watcher.say(text)
+        store.event("environment", text)
+        store.set_meta(environment=json.dumps(here))
 
 
 def environment() -> dict[str, Any]:

@@ -106,9 +106,7 @@ class Experiment(BaseModel):
         try:
             draft.settled  # noqa: B018  checks every node
             plugins.measures(draft.measures)
-            Margins(**draft.margins)
-        except TypeError as e:
-            raise InputError(f"{origin}: margins: {e}") from e
+            draft.margin  # noqa: B018  checks every margin
         except InputError as e:
             raise InputError(f"{origin}: {e}") from e
         return draft
@@ -169,7 +167,9 @@ class Experiment(BaseModel):
     @property
     def margin(self) -> Margins:
         """The margins that decide the collapse phase."""
-        return Margins(**self.margins)
+        model = plugins.settings(Margins)
+        assert model is not None
+        return Margins(**plugins.checked(model, self.margins, "margins"))
 
     def records(self) -> list[int]:
         """Generations at which the cheap measures are taken, snapshots included."""
@@ -332,6 +332,8 @@ def load(name: str, overrides: Iterable[str] = ()) -> Experiment:
         raise InputError(f"{name}: cannot be read as UTF-8 text: {e}") from e
     tree = read_yaml(text, name)
     require(isinstance(tree, dict), f"{name}: an experiment is a mapping of keys to values")
+    for node in ("source", "learner"):  # so that an override of one setting finds the default kind
+        tree.setdefault(node, Experiment.model_fields[node].default.copy())
     return Experiment.parse(overridden(tree, overrides), name)
 
 

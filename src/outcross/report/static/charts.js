@@ -4,7 +4,10 @@
   const read = function (name) { return JSON.parse(document.getElementById(name).textContent); };
   const draw = async function (place) {
     const options = { config: read("chart-config"), actions: false, renderer: "svg", loader: { http: {} } };
-    await window.vegaEmbed(place, read(place.dataset.chart), options);
+    const inner = document.createElement("div"); // Vega sets a role and a label of its own where it draws
+    inner.style.width = "100%";
+    place.append(inner);
+    await window.vegaEmbed(inner, read(place.dataset.chart), options);
   };
   document.querySelectorAll("[data-chart]").forEach(function (place) {
     draw(place).catch(function (error) {
