@@ -1,4 +1,4 @@
-"""The page of a run as a browser shows it: headless Chromium loads it in a frame, `probe.html` says what became of it."""
+"""The report in a browser: every chart drawn, nothing fetched, hostile names harmless, readable at 380 px and in the dark."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from outcross.core.errors import FitDegenerate
 from outcross.core.rng import Stream
 
 Array = NDArray[np.float64]
-_ROOT_HALF = math.sqrt(0.5)
+_ROOT_HALF, _ROOT_TWO_PI = math.sqrt(0.5), math.sqrt(2.0 * math.pi)
 _ANGLES = 256  # directions of the quadrature over a component's own contour
 
 
@@ -164,11 +164,9 @@ class Mixture:
 
     def overlap(self, other: Mixture) -> float:
         """(f, h), the integral of the product of both densities: Gaussians evaluated at each other's means."""
-        gap = self.means[:, None] - other.means[None]
-        cov = self.covariances[:, None] + other.covariances[None]
-        quadratic = np.einsum("ija,ija->ij", gap, np.linalg.solve(cov, gap[..., None])[..., 0])
-        density = np.exp(-0.5 * quadratic) / np.sqrt(np.linalg.det(2.0 * np.pi * cov))
-        return float(self.weights @ density @ other.weights)
+        return float(
+            _overlap(self.weights, self.means, self.covariances, other.weights, other.means, other.covariances)
+        )
 
     def l2_squared(self, other: Mixture) -> float:
         """Squared L2 distance of the densities, (f, f) + (h, h) - 2 (f, h).
@@ -213,6 +211,28 @@ def _outside(rays, m, radius):
 def _survival(d, rho):
     """P(chi_d > rho) for one or two degrees of freedom."""
     return math.exp(-0.5 * rho * rho) if d == 2 else math.erfc(rho * _ROOT_HALF)
+
+
+@compiled
+def _overlap(weights, means, covariances, others, other_means, other_covariances):
+    """`Mixture.overlap`: the sum over pairs of w v N(mean - other mean; 0, covariance + other covariance)."""
+    d = means.shape[1]
+    factor, z = np.empty((d, d)), np.empty(d)
+    whole = 0.0
+    for i in range(weights.shape[0]):
+        for j in range(others.shape[0]):
+            if not cholesky(covariances[i] + other_covariances[j], factor):
+                return np.nan
+            exponent, height = 0.0, weights[i] * others[j]
+            for a in range(d):
+                z[a] = means[i, a] - other_means[j, a]
+                for b in range(a):
+                    z[a] -= factor[a, b] * z[b]
+                z[a] /= factor[a, a]
+                exponent -= 0.5 * z[a] * z[a]
+                height /= factor[a, a] * _ROOT_TWO_PI
+            whole += height * math.exp(exponent)
+    return whole
 
 
 @compiled
