@@ -70,9 +70,7 @@ def main() -> None:
     import sklearn.mixture  # noqa: F401  before the limit below, which binds only libraries that are loaded
 
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}")
-    print(
-        f"{'rows':>6} {'chains':>6} {'tolerance':>9} {'baseline/s':>11} {'1 worker/s':>11} {'2 workers/s':>11}  ratio 1  ratio 2"
-    )
+    print("  rows chains tolerance  baseline/s  1 worker/s 2 workers/s  ratio 1  ratio 2")
     with threadpool_limits(1):
         ours(500, 2, 20, 1e-3, 1, 0)  # compile
         for case in CASES[:1] if options.quick else CASES:

@@ -1,4 +1,4 @@
-"""The report in a browser: every chart drawn, nothing fetched, hostile names harmless, readable at 380 px and in the dark."""
+"""The report in a browser: charts drawn, nothing fetched, hostile names harmless, readable small and in the dark."""
 
 from __future__ import annotations
 
