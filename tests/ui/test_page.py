@@ -209,6 +209,17 @@ def test_a_tooltip_shows_a_hostile_name_as_text(look: Look) -> None:
     assert HOSTILE in look()["tooltip"]
 
 
+def test_every_tick_is_labelled_with_its_value(look: Look) -> None:
+    ticks = look()["ticks"]
+    assert len(ticks) >= 50
+    assert [(label, value) for label, value in ticks if _number(label) != pytest.approx(value, rel=0.01)] == []
+
+
+def _number(label: str) -> float:
+    plain = label.replace(",", "").replace("\N{MINUS SIGN}", "-")
+    return float(plain.removesuffix(" %")) / 100 if plain.endswith(" %") else float(plain)
+
+
 def test_the_verdict_comes_before_the_first_figure(look: Look) -> None:
     assert look()["verdictFirst"]
 

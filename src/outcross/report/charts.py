@@ -279,7 +279,11 @@ def _vertical(field: str, axes: Axes) -> alt.Y:
     domain = [axes.low, axes.high]
     if axes.kind == "sqrt":
         scale = alt.Scale(type="sqrt", domain=domain, nice=True)
-        ticks = alt.Axis(values=axes.ticks(), format="~r") if axes.high >= 1.0 else alt.Axis(tickCount=5)
+        ticks = (
+            alt.Axis(values=axes.ticks(), labelExpr="format(datum.value, '~r')")
+            if axes.high >= 1.0
+            else alt.Axis(tickCount=5)
+        )
         return alt.Y(f"{field}:Q", title=axes.title, scale=scale, axis=ticks)
     label = "datum.value >= 0.001 && datum.value < 10000 ? format(datum.value, '~r') : format(datum.value, '.0e')"
     ticks = alt.Axis(values=axes.ticks(), labelExpr=label)

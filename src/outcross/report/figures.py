@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outcross.report import findings
-from outcross.report.charts import Look
+from outcross.report.charts import Look, number
 from outcross.report.frames import Frame
 from outcross.report.tables import Table
 from outcross.runs.spec import PAPER
@@ -234,7 +234,7 @@ def _note(axis: Axes, text: str) -> None:
 
 def _key(part: Any) -> None:
     """The scale of the pictures."""
-    axis = part.subplots(1, 3, gridspec_kw={"width_ratios": [1, 2, 1]})
+    axis = part.subplots(1, 3, gridspec_kw={"width_ratios": [1, 4, 1]})
     for side in (axis[0], axis[2]):
         side.set_axis_off()
     axis = axis[1]
@@ -318,7 +318,7 @@ def table(found: Sequence[Row]) -> Table:
             f"{g:,}",
             f"{p.spread:,} of {p.shares.size:,}",
             f"{p.shares.max():.3g}",
-            f"{max(0.0, 1 - p.shares.sum()):.3g}",
+            number(max(0.0, round(1 - float(p.shares.sum()), 9))),  # shares add up to 1 but for rounding
         )
         for row in found
         for g, p in row.pictures.items()
