@@ -24,6 +24,7 @@ from outcross.runs.store import REMEDY, Checkpoint, Key, Progress, Reader, Write
 
 COMMIT_SECONDS = 1.0  # one transaction for all chains at most this often
 GRACE = 5.0  # seconds that work under way has to end after a signal
+_LOOKED_AT = 10_000  # generations whose row counts are looked at before the start
 _MERGED = ("generations", "chains")  # a run that is extended never shrinks
 
 
@@ -106,8 +107,10 @@ def run(experiment: Experiment, root: Path, options: Options | None = None, watc
     """
     options, watcher = options or Options(), watcher or Silent()
     directory, whole = directory_of(experiment, root)
-    chains = [_preflight(cell, experiment) for cell in experiment.settled]
-    _check_memory(chains, experiment, options)
+    chains = [build(cell, worker.source_of(cell)[0], experiment.seed, 0) for cell in experiment.settled]
+    _check_memory(chains, experiment, options)  # before a row is drawn
+    for cell, chain in zip(experiment.settled, chains, strict=True):
+        _preflight(cell, chain, experiment)
     _compile(chains, watcher)
     store = Writer(directory, whole)
     caught: list[int] = []
@@ -149,26 +152,25 @@ def _check_whole(store: Writer) -> None:
         raise CorruptStore(f"{store.directory}: {damage[0]}{more}; {REMEDY}")
 
 
-def _preflight(cell: Cell, experiment: Experiment) -> Chain:
-    """Chain 0 of a cell with its real rows drawn: everything that can be wrong with the input shows here."""
-    chain = build(cell, worker.source_of(cell)[0], experiment.seed, 0)
-    _ = chain.original
-    most = max(chain.policy.rows(t, chain.samples.at(t), 0).original for t in {1, max(1, experiment.generations)})
-    if most > len(chain.original):
-        raise InputError(
-            f"arms.{cell.arm}: the policy asks for {most:,} original rows, generation 0 has "
-            f"{len(chain.original):,}: lower the real share, or start with more samples"
-        )
-    return chain
+def _preflight(cell: Cell, chain: Chain, experiment: Experiment) -> None:
+    """Draw the real rows of chain 0, and see that the policy never asks for more of them than there are."""
+    there = len(chain.original)
+    for t in sorted({*range(1, min(experiment.generations, _LOOKED_AT) + 1), experiment.generations} - {0}):
+        wanted = chain.policy.rows(t, chain.samples.at(t), 0).original
+        if wanted > there:
+            raise InputError(
+                f"arms.{cell.arm}: the policy asks for {wanted:,} original rows in generation {t:,}, generation 0 has "
+                f"{there:,}: lower the real share, or start with more samples"
+            )
 
 
 def pool_bytes(chain: Chain, generations: int) -> int:
     """Bytes of the largest pool of a chain."""
-    pool = len(chain.original)
+    pool = chain.samples.at(0)
     rows = [chain.samples.at(t) for t in (0, generations)]
     if chain.policy.rows(1, 1, 1).previous > 1 or getattr(chain.policy, "keep_all", False):
         pool += sum(chain.samples.at(t) for t in range(1, generations + 1))
-    return 8 * chain.original.dimension * max(pool, *rows)
+    return 8 * len(chain.source.columns) * max(pool, *rows)
 
 
 def _check_memory(chains: list[Chain], experiment: Experiment, options: Options) -> None:
@@ -385,7 +387,8 @@ class _Run:
     def _receive(self, outcome: Outcome) -> None:
         if isinstance(outcome.task, worker.FloorTask):
             if outcome.error is not None:
-                raise outcome.error
+                self._floor_failed(outcome.task, outcome.error)
+                return
             self.floor_news.append((outcome.task, outcome.result))
             return
         task: worker.Task = outcome.task
@@ -408,13 +411,28 @@ class _Run:
         reached = task.acknowledged if result.at is None else max(task.acknowledged, result.at.generation)
         return task._replace(start=result.at, wanted=wanted, acknowledged=reached)
 
-    def _failed(self, task: worker.Task, error: BaseException) -> None:
-        """Try again, then record the chain as failed; bad input ends the run."""
+    def _floor_failed(self, task: worker.FloorTask, error: BaseException) -> None:
+        """Try again, then go on without this replicate; the same command tries it anew."""
+        if self._again(Job(worker.floor, task), (task.cell_number, -1 - task.replicate), error):
+            return
+        label = self.experiment.settled[task.cell_number].label
+        text = f"noise floor of {label}, replicate {task.replicate}, failed: {one_line(str(error))}"
+        self.watcher.say(text)
+        self.store.event("floor", text)
+
+    def _again(self, job: Job, key: Key, error: BaseException) -> bool:
+        """Put a failed job back into the queue, unless it has failed too often; bad input ends the run."""
         if isinstance(error, InputError | ResourceError):
             raise error
-        self.failures[task.key] = self.failures.get(task.key, 0) + 1
-        if self.failures[task.key] < RETRIES and not isinstance(error, WorkerDied):
-            self.queue.append(Job(worker.advance, task))
+        self.failures[key] = self.failures.get(key, 0) + 1
+        if self.failures[key] >= RETRIES or isinstance(error, WorkerDied):
+            return False
+        self.queue.append(job)
+        return True
+
+    def _failed(self, task: worker.Task, error: BaseException) -> None:
+        """Try again, then record the chain as failed; bad input ends the run."""
+        if self._again(Job(worker.advance, task), task.key, error):
             return
         reason = one_line(str(error))
         self.watcher.say(f"chain {task.key[1]} of {self.experiment.settled[task.key[0]].label} failed: {reason}")
@@ -465,7 +483,8 @@ def outlook(experiment: Experiment, root: Path, options: Options) -> Outlook:
     seconds, disk, memory, notes = 0.0, 65536.0, 0, []
     per_row = 60.0  # bytes of a measured number in SQLite
     for cell in experiment.settled:
-        chain = _preflight(cell, experiment)
+        chain = build(cell, worker.source_of(cell)[0], experiment.seed, 0)
+        _preflight(cell, chain, experiment)
         per_generation, per_record, state = _probe(chain, cell, experiment)
         records = len(experiment.records())
         seconds += experiment.chains * (per_generation * experiment.generations + per_record * records)
@@ -488,10 +507,12 @@ def _probe(chain: Chain, cell: Cell, experiment: Experiment) -> tuple[float, flo
     began = time.perf_counter()
     later = chain.leap(at, ahead)
     per_generation = (time.perf_counter() - began) / max(1, ahead - at.t)
-    began = time.perf_counter()
-    context = Context(worker.source_of(cell)[1], later.model, later.model, chain.streams, later.t)
-    worker.take(tuple(m for m in plugins.measures(experiment.measures) if not m.heavy), later, context)
-    per_record = time.perf_counter() - began
+    cheap = tuple(m for m in plugins.measures(experiment.measures) if not m.heavy)
+    for _ in range(2):  # the first time compiles, imports and reads the reference: the second is what a record costs
+        context = Context(worker.source_of(cell)[1], later.model, later.model, chain.streams, later.t)
+        began = time.perf_counter()
+        worker.take(cheap, later, context)
+        per_record = time.perf_counter() - began
     return per_generation, per_record, float(sum(a.nbytes for a in later.model.state().values()))
 
 

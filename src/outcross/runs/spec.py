@@ -93,7 +93,11 @@ class Experiment(BaseModel):
     @field_validator("record")
     @classmethod
     def _sorted_record(cls, value: Any) -> Any:
-        return value if isinstance(value, str) else tuple(sorted(set(value)))
+        if isinstance(value, str):
+            return value
+        if any(g < 0 for g in value):
+            raise ValueError("generations are counted from 0")
+        return tuple(sorted(set(value)))
 
     @classmethod
     def parse(cls, tree: Mapping[str, Any], origin: str = "experiment") -> Experiment:
@@ -122,6 +126,7 @@ class Experiment(BaseModel):
             axes = {"samples": self.samples, **axes}
         for name, values in axes.items():
             require(len(values) > 0, f"sweep.{name}: an axis needs at least one value")
+            require(len({json.dumps(v, sort_keys=True) for v in values}) == len(values), f"sweep.{name}: a value twice")
         for name, arm in self.arms.items():
             for point in itertools.product(*axes.values()):
                 yield self._cell(name, arm, dict(zip(axes, point, strict=True)))
@@ -219,23 +224,24 @@ def _logarithmic(last: int) -> list[int]:
 
 def _samples(given: Any) -> dict[str, Any]:
     tree = dict(given) if isinstance(given, Mapping) else {"start": given}
-    start = tree.get("start")
+    require("start" in tree, f"samples.start is missing: how many rows the schedule begins with, got {given!r}")
+    start = tree["start"]
     if isinstance(start, float) and start.is_integer():
         tree["start"] = start = int(start)
     require(
         start == "auto" or (isinstance(start, int) and not isinstance(start, bool)),
         f"samples is a number of rows, `auto`, a schedule or a list, got {given!r}",
     )
-    unknown = set(tree) - {"start", "growth", "power"}
-    for key in unknown:
-        raise InputError(f"unknown key 'samples.{key}'; {plugins.nearest(key, ['start', 'growth', 'power'])}")
     growth = tree.get("growth", "constant")
     require(
         isinstance(growth, list | tuple) or growth in ("constant", "linear", "superlinear"),
         f"samples.growth is constant, linear, superlinear or a list of factors, got {growth!r}",
     )
-    checked = Samples(**{**tree, "start": 1 if start == "auto" else start})
-    return {"start": start, "growth": growth, "power": checked.power}
+    model = plugins.settings(Samples)
+    assert model is not None
+    checked = plugins.checked(model, {**tree, "start": 1 if start == "auto" else start}, "samples")
+    Samples(**checked)
+    return {**checked, "start": start}
 
 
 def _plain(value: Any) -> str:
