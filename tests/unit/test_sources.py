@@ -8,6 +8,7 @@ from outcross.core.rng import Purpose, Streams
 from outcross.sources.finite import Finite
 from outcross.sources.mixture import Source as MixtureSource
 from outcross.sources.normal import Source as Normal
+from outcross.sources.tables import read_rows
 from outcross.sources.tabular import NAMES
 from outcross.sources.tabular import Source as Tabular
 
@@ -100,3 +101,10 @@ def test_a_column_is_chosen_by_name():
 def test_a_wrong_source_says_what_is_wrong(make, says):
     with pytest.raises(InputError, match=says):
         make()
+
+
+def test_a_csv_without_a_header_loses_no_row_silently(tmp_path):
+    path = tmp_path / "nohead.csv"
+    path.write_text("\n".join(f"{i},{i + 0.5}" for i in range(40)))
+    with pytest.raises(InputError, match="first line holds numbers, not column names"):
+        read_rows(path)

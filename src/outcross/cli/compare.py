@@ -49,7 +49,9 @@ def command(
     table = Table(box=None, pad_edge=False, title_justify="left")
     table.title = f"generation {found[0].generation:,}, {min(d.pairs for d in found)} pairs or more"
     for name in ("difference", "measure", "median", "95 % interval", "unit", ""):
-        table.add_column(name, no_wrap=name in ("measure", "95 % interval"), overflow="fold")
+        table.add_column(
+            name, no_wrap=name in ("measure", "95 % interval"), overflow="fold", min_width=min(10, len(name))
+        )
     for d in found:
         interval = span(d.difference.low, d.difference.high)
         table.add_row(

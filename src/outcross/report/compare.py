@@ -58,7 +58,8 @@ def compare(
     Raises InputError when a generation or a measure was not recorded, or nothing is there to be paired.
     """
     pairs = list(_across(frame, other) if other else _within(frame))
-    require(bool(pairs), "nothing to compare: the run has one arm; give a second run")
+    why = "the runs share no arm over the same source" if other else "the run has one arm; give a second run"
+    require(bool(pairs), f"nothing to compare: {why}")
     recorded = sorted({r.generation for r in frame.rows})
     require(bool(recorded), "nothing has been measured yet")
     at = recorded[-1] if generation is None else generation
@@ -82,7 +83,7 @@ def _across(frame: Frame, other: Frame) -> Iterator[tuple[Frame, int, Frame, int
     require(frame.experiment.seed == other.experiment.seed, "the runs have different seeds: their chains are not pairs")
     places = {cell.label: i for i, cell in enumerate(frame.cells)}
     for i, cell in enumerate(other.cells):
-        if cell.label in places:
+        if cell.label in places and frame.cells[places[cell.label]].source == cell.source:  # or no chain is paired
             yield frame, places[cell.label], other, i
 
 
@@ -92,14 +93,20 @@ def _difference(a: Frame, i: int, b: Frame, j: int, measure: str, generation: in
     difference = paired_difference([here[c] for c in chains], [there[c] for c in chains])
     quantity = a.quantities.get(measure)
     return Difference(
-        a.cells[i].label,
-        b.cells[j].label,
+        _name(a, i, b),
+        _name(b, j, a),
         measure,
         quantity.unit if quantity else "",
         generation,
         difference,
         len(chains),
     )
+
+
+def _name(frame: Frame, cell: int, other: Frame) -> str:
+    """A cell, with its run where two runs are compared."""
+    label = frame.cells[cell].label
+    return label if frame is other else f"{frame.directory.name} {label}"
 
 
 def _values(frame: Frame, cell: int, measure: str, generation: int) -> dict[int, float]:

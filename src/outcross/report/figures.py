@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from outcross.measures.coverage import BINS, MAPPED
 from outcross.report import findings
 from outcross.report.charts import Look, number
 from outcross.report.frames import Frame
@@ -296,11 +297,11 @@ def caption(frame: Frame, found: Sequence[Row]) -> str:
     """What the caption states."""
     flat = found[0].first.shares.ndim == 1
     what = (
-        "Density of 100,000 fresh draws in 72 bins; filled: the truth"
+        f"Density of {MAPPED:,} fresh draws in {BINS} bins; filled: the truth"
         if flat
         else (
-            "Share of 100,000 fresh draws in each of 72 x 72 cells, first two columns, on one logarithmic scale; a "
-            "ring marks where 99 % of the draws are within 12 cells; grey: the truth, where its law is known"
+            f"Share of {MAPPED:,} fresh draws in each of {BINS} x {BINS} cells, first two columns, on one logarithmic "
+            "scale; a ring marks where 99 % of the draws are within 12 cells; grey: the truth, where its law is known"
         )
     )
     text = f"{what}. n = {findings.sizes(frame)} rows a generation; chain 0 of {frame.experiment.chains:,}, so without "

@@ -116,7 +116,7 @@ def run(experiment: Experiment, root: Path, options: Options | None = None, watc
     caught: list[int] = []
     try:
         _check_whole(store)
-        experiment = _merge(store, experiment)
+        experiment = _merge(store, experiment, watcher)
         _describe(store, experiment)
         _note_environment(store, watcher)
         with _signals(caught):
@@ -191,12 +191,15 @@ def _physical_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _merge(store: Writer, experiment: Experiment) -> Experiment:
+def _merge(store: Writer, experiment: Experiment, watcher: Watcher) -> Experiment:
     """The experiment as it stands after this command: generations and chains only grow."""
     told = store.meta("experiment")
     if told is None:
         return experiment
     past = Experiment.parse(json.loads(told), str(store.directory))
+    for name in _MERGED:
+        if getattr(past, name) > getattr(experiment, name):
+            watcher.say(f"this run already has {getattr(past, name):,} {name}: it is kept and shown whole")
     return experiment.model_copy(update={name: max(getattr(past, name), getattr(experiment, name)) for name in _MERGED})
 
 

@@ -89,9 +89,19 @@ def _arrow_table(path: Path, columns: list[str] | None) -> Any:
 
     with csv.open_csv(path) as reader:
         names = list(reader.schema.names)
+    if names and all(_reads_as_number(n) for n in names):  # taken for names, that row would be lost without a word
+        refuse("its first line holds numbers, not column names; put a header line on top")
     wanted = _wanted(names, columns)
     convert = csv.ConvertOptions(column_types={n: pa.string() for n in wanted}, include_columns=wanted)
     return csv.read_csv(path, convert_options=convert)
+
+
+def _reads_as_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _wanted(names: list[str], columns: list[str] | None) -> list[str]:
