@@ -1,15 +1,19 @@
-"""The child that parses an untrusted table: `python -m outcross.sources.parse REQUEST`.
+"""The child that parses an untrusted file: `python -m outcross.sources.parse REQUEST`.
 
-Writes the column names as one line of JSON and the rows as NPY to standard output; a refusal is one line on standard
-error and exit code 2. It limits its own memory, processor time and file writing first.
+The JSON request says what is wanted: `numbers`, `categories` or `words`. Writes names (of columns, or of categories) as
+one line of JSON and then arrays as NPY to standard output; a refusal is one line on standard error and exit code 2. It
+limits its own memory, processor time and file writing first.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import sys
 import zipfile
+from array import array
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,6 +23,12 @@ from outcross.core.errors import one_line
 
 _SMALL, _MOST_INFLATION = 64 << 20, 200  # archives: bytes that are always fine, times the file's size beyond
 _MEMORY, _CPU_SECONDS, _MOST_COLUMNS = 8 << 30, 600, 10_000
+MOST_CATEGORIES, _MOST_NAMES = 1 << 20, 256 << 20  # categories, and characters in all their names together
+_LONGEST_LINE = 64 << 20  # characters
+MARKS = '.,;:!?()[]{}"'  # at either end of a word each of them is a word of its own
+RARE = "<rare>"
+
+Found = tuple[list[str], list[np.ndarray]]  # names, and arrays
 
 
 def refuse(message: str) -> NoReturn:
@@ -43,8 +53,32 @@ def _refuse_bomb(path: Path) -> None:
     """Refuse an archive that unpacks to far more than it is."""
     with zipfile.ZipFile(path) as archive:
         whole = sum(member.file_size for member in archive.infolist())
-    if whole > max(_SMALL, _MOST_INFLATION * path.stat().st_size):
+    if whole > _most_unpacked(path):
         refuse(f"would unpack to {whole:,} bytes, more than {_MOST_INFLATION} times its size")
+
+
+def _most_unpacked(path: Path) -> int:
+    return max(_SMALL, _MOST_INFLATION * path.stat().st_size)
+
+
+# ---- numbers ----
+
+
+def _read_numbers(path: Path, wish: dict[str, Any]) -> Found:
+    if path.suffix in (".npy", ".npz"):
+        values, names = _from_numpy(path, wish["columns"])
+        if values.dtype.kind not in "fiub":
+            refuse(f"holds {values.dtype}, not numbers")
+        values = values.astype(np.float64)
+    else:
+        table = _arrow_table(path, wish["columns"])
+        names = list(table.column_names)
+        columns = [_numbers(n, table.column(n)) for n in names]
+        values = np.stack(columns, axis=1) if columns else np.empty((0, 0))
+    values = _whole(values, names, wish["missing"])
+    if not values.size:
+        refuse("no rows")
+    return names, [np.ascontiguousarray(values)]
 
 
 def _from_numpy(path: Path, columns: list[str] | None) -> tuple[np.ndarray, list[str]]:
@@ -127,8 +161,12 @@ def _numbers(name: str, column: Any) -> np.ndarray:
     return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
+def _missing(text: str | None) -> bool:
+    return text is None or text.strip().lower() in ("", "na", "nan", "null")
+
+
 def _number(name: str, row: int, text: str | None) -> float:
-    if text is None or text.strip().lower() in ("", "na", "nan", "null"):
+    if text is None or _missing(text):
         return math.nan
     try:
         return float("" if "_" in text else text)  # Python reads 1_000 as a number, no table means it so
@@ -155,29 +193,230 @@ def _whole(values: np.ndarray, names: list[str], missing: str) -> np.ndarray:
     )
 
 
+# ---- categories ----
+
+
+def _read_categories(path: Path, wish: dict[str, Any]) -> Found:
+    """The values of one column as codes (n,) into their sorted names."""
+    name = wish["column"]
+    column = _arrow_table(path, [name]).column(name)
+    values = _texts(name, column)
+    gaps = [i for i, v in enumerate(values) if _missing(v)]
+    if gaps and wish["missing"] != "drop":
+        refuse(
+            f"{len(gaps)} missing values in column {name!r}, the first in row {gaps[0] + 1}; "
+            "fill them in, or leave those rows out with missing=drop"
+        )
+    there = [v for v in values if v is not None and not _missing(v)]
+    if not there:
+        refuse("no rows")
+    labels = sorted(set(there))
+    if 2 * len(labels) > len(there) and len(labels) > 2 and _fractional(labels):
+        refuse(f"column {name!r} looks continuous: {len(labels):,} different numbers in {len(there):,} rows")
+    _countable(len(labels), sum(map(len, labels)))
+    code = {v: i for i, v in enumerate(labels)}
+    return labels, [np.fromiter((code[v] for v in there), dtype=np.int32, count=len(there))]
+
+
+def _texts(name: str, column: Any) -> list[str | None]:
+    """One Arrow column as strings, missing cells as None."""
+    import pyarrow as pa
+
+    is_a = pa.types
+    kind = column.type.value_type if is_a.is_dictionary(column.type) else column.type
+    known = (is_a.is_string, is_a.is_large_string, is_a.is_integer, is_a.is_boolean, is_a.is_floating, is_a.is_date)
+    if not any(test(kind) for test in known):
+        refuse(f"column {name!r} holds {column.type}, not categories; choose one of strings, integers or booleans")
+    return column.cast(kind).cast(pa.large_string()).to_pylist()  # type: ignore[no-any-return]
+
+
+def _fractional(labels: list[str]) -> bool:
+    """Whether all are numbers, and not whole ones."""
+    return all(map(_reads_as_number, labels)) and any(not float(v).is_integer() for v in labels)
+
+
+def _countable(categories: int, characters: int) -> None:
+    if categories > MOST_CATEGORIES:
+        refuse(f"more than {MOST_CATEGORIES:,} categories: is it a column of names or numbers?")
+    if characters > _MOST_NAMES:
+        refuse(f"the names of its categories are longer than {_MOST_NAMES >> 20} million characters together")
+
+
+# ---- words ----
+
+
+def tokenise(text: str) -> list[str]:
+    """The words of a text: what stands between white space, each of MARKS at either end a word of its own.
+
+    `(as in "U.S.", 3.5 @-@ inch)` gives `(`, `as`, `in`, `"`, `U.S`, `.`, `"`, `,`, `3.5`, `@-@`, `inch`, `)`.
+    """
+    out: list[str] = []
+    for word in text.split():
+        if word[0] not in MARKS and word[-1] not in MARKS:
+            out.append(word)
+            continue
+        tail = word.lstrip(MARKS)
+        core = tail.rstrip(MARKS)
+        out.extend(word[: len(word) - len(tail)])
+        if core:
+            out.append(core)
+            out.extend(tail[len(core) :])
+    return out
+
+
+def is_heading(line: str) -> bool:
+    """Whether a line opens an article: `= Title =` as in WikiText, or `# Title` as in Markdown."""
+    bare = line.strip()
+    wiki = bare.startswith("= ") and bare.endswith(" =") and not bare.startswith("= =") and len(bare) > 4
+    return wiki or bare.startswith("# ")
+
+
+def in_documents(lines: Iterable[str], unit: str) -> Iterator[list[str]]:
+    """Lines gathered into documents: each `line`, each `paragraph` between blank lines, or all from a `heading` on."""
+    gathered: list[str] = []
+    for line in lines:
+        blank = not line.strip()
+        if gathered and (unit == "line" or (unit == "paragraph" and blank) or (unit == "heading" and is_heading(line))):
+            yield gathered
+            gathered = []
+        if not blank:
+            gathered.append(line)
+    if gathered:
+        yield gathered
+
+
+def encode(documents: Iterable[list[str]], lowercase: bool, least: int) -> Found:
+    """Vocabulary, code of each word (n,) int32, and offsets (documents + 1,) int64: where each document begins.
+
+    The vocabulary is sorted; words rarer than `least` in all documents together are one category, RARE, the last.
+    Documents without a word are left out.
+    """
+    code: dict[str, int] = {}
+    words, ends, characters = array("i"), array("q", [0]), 0
+    for document in documents:
+        for line in document:
+            for word in tokenise(line.lower() if lowercase else line):
+                found = code.get(word)
+                if found is None:
+                    found = code[word] = len(code)
+                    characters += len(word)
+                words.append(found)
+        if len(words) > ends[-1]:
+            ends.append(len(words))
+        _countable(len(code), characters)
+    return _in_order(code, np.frombuffer(words, dtype=np.int32), np.frombuffer(ends, dtype=np.int64), least)
+
+
+def _in_order(code: dict[str, int], words: np.ndarray, offsets: np.ndarray, least: int) -> Found:
+    first = list(code)
+    common = np.bincount(words, minlength=len(first)) >= least
+    kept = sorted(w for w, often in zip(first, common, strict=True) if often)
+    place = {w: i for i, w in enumerate(kept)}
+    merged = place.setdefault(RARE, len(kept)) if not common.all() else len(kept)
+    names = kept if merged < len(kept) or common.all() else [*kept, RARE]
+    new = np.fromiter((place.get(w, merged) for w in first), dtype=np.int32, count=len(first))
+    return names, [new[words] if len(words) else words, offsets]
+
+
+class _Metered(io.RawIOBase):
+    """Bytes of an opened file, refused beyond `most` of them."""
+
+    def __init__(self, file: Any, most: int) -> None:
+        self._file, self._left = file, most
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._file.read(len(buffer))
+        self._left -= len(piece)
+        if self._left < 0:
+            refuse(f"unpacks to more than {_MOST_INFLATION} times its size")
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def _opened(path: Path) -> Any:
+    """The bytes of a text file, unpacked."""
+    if path.suffix == ".gz":
+        import gzip
+
+        return gzip.open(path)
+    if path.suffix == ".xz":
+        import lzma
+
+        return lzma.open(path)
+    if path.suffix == ".zst":
+        import pyarrow as pa
+
+        return pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
+    return open(path, "rb")
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of a UTF-8 text."""
+    packed = path.suffix in (".gz", ".xz", ".zst")
+    most = _most_unpacked(path) if packed else sys.maxsize
+    with _opened(path) as raw, io.BufferedReader(_Metered(raw, most), 1 << 20) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8-sig")
+        number = 0
+        while True:
+            number += 1
+            try:
+                line = text.readline(_LONGEST_LINE)
+            except UnicodeDecodeError as e:
+                refuse(f"is no UTF-8 text (after line {number - 1:,}: {e.reason}): save it as UTF-8")
+            if "\0" in line:
+                refuse(f"line {number:,} holds NUL characters: is it a text?")
+            if len(line) == _LONGEST_LINE:
+                refuse(f"line {number:,} is longer than {_LONGEST_LINE >> 20} million characters")
+            if not line:
+                return
+            yield line
+
+
+def _records(lines: Iterable[str], key: str) -> Iterator[list[str]]:
+    """The text under `key` in each line of JSON: one document each."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError as e:
+            refuse(f"line {number:,} is no JSON: {e}")
+        if not isinstance(record, dict):
+            refuse(f"line {number:,} is no JSON object")
+        if key not in record:
+            refuse(f"line {number:,} has no key {key!r}; there are {', '.join(list(record)[:20]) or 'none'}")
+        if not isinstance(record[key], str):
+            refuse(f"line {number:,}: {key!r} holds {type(record[key]).__name__}, not text")
+        yield [record[key]]
+
+
+def _read_words(path: Path, wish: dict[str, Any]) -> Found:
+    bare = path.with_suffix("") if path.suffix in (".gz", ".xz", ".zst") else path
+    lines = _lines(path)
+    documents = _records(lines, wish["column"]) if bare.suffix == ".jsonl" else in_documents(lines, wish["documents"])
+    found = encode(documents, wish["lowercase"], wish["least"])
+    if not found[0]:
+        refuse("no words")
+    return found
+
+
+_READERS = {"numbers": _read_numbers, "categories": _read_categories, "words": _read_words}
+
+
 def main(request: str) -> None:
     """Parse one file as the JSON request says."""
     _limit()
     wish = json.loads(request)
-    path = Path(wish["path"])
     try:
-        if path.suffix in (".npy", ".npz"):
-            values, names = _from_numpy(path, wish["columns"])
-            if values.dtype.kind not in "fiub":
-                refuse(f"holds {values.dtype}, not numbers")
-            values = values.astype(np.float64)
-        else:
-            table = _arrow_table(path, wish["columns"])
-            names = list(table.column_names)
-            columns = [_numbers(n, table.column(n)) for n in names]
-            values = np.stack(columns, axis=1) if columns else np.empty((0, 0))
-        values = _whole(values, names, wish["missing"])
+        names, arrays = _READERS[wish["what"]](Path(wish["path"]), wish)
     except Exception as e:  # readers raise anything on a broken file: this boundary turns it into one line
         refuse(f"cannot be read: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}")
-    if not values.size:
-        refuse("no rows")
     sys.stdout.buffer.write(json.dumps(names).encode() + b"\n")
-    np.save(sys.stdout.buffer, np.ascontiguousarray(values), allow_pickle=False)
+    for values in arrays:
+        np.save(sys.stdout.buffer, values, allow_pickle=False)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Numeric rows in files: Parquet, NPY, NPZ and CSV, read in a child process with limits.
+"""What files hold: numeric rows, a column of categories, the words of a text; read in a child process with limits.
 
 A hostile or broken file can crash its parser; then the child dies, and this process says which file it was.
 """
@@ -12,13 +12,15 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from outcross.core.errors import InputError, require
 
 FORMATS = (".csv", ".parquet", ".npy", ".npz")
+TABLES = (".csv", ".parquet")
+TEXTS, PACKINGS = (".txt", ".jsonl"), (".gz", ".xz", ".zst")
 _SECONDS = 600
 
 
@@ -28,13 +30,64 @@ def read_rows(path: Path, columns: Sequence[str] | None = None, missing: str = "
     columns: which, None for all. missing: `error` refuses empty and NaN cells, `drop` leaves their rows out.
     Raises InputError naming file, column and row.
     """
+    _known(path, path.suffix, FORMATS)
+    names, (rows,) = _parsed(path, 1, what="numbers", columns=list(columns) if columns else None, missing=missing)
+    return rows, names
+
+
+def read_categories(path: Path, column: str, missing: str = "error") -> tuple[Any, tuple[str, ...]]:
+    """The values of one column of a CSV or Parquet file: codes (n,) int32 and the sorted names they stand for.
+
+    Raises InputError naming file, column and row: no such column, missing cells, numbers that look continuous.
+    """
+    _known(path, path.suffix, TABLES)
+    names, (codes,) = _parsed(path, 1, what="categories", column=column, missing=missing)
+    return codes, names
+
+
+class Words(NamedTuple):
+    """A text as codes (n,) int32 into the sorted labels; document d is codes[offsets[d] : offsets[d + 1]]."""
+
+    codes: Any
+    offsets: Any
+    labels: tuple[str, ...]
+
+
+def is_text(path: Path) -> bool:
+    """Whether the name of a file is that of a text, packed or not."""
+    return _unpacked(path).suffix in TEXTS
+
+
+def read_words(
+    path: Path, documents: str = "paragraph", lowercase: bool = False, least: int = 1, column: str = "text"
+) -> Words:
+    """The words of a UTF-8 text (.txt, or .jsonl with the text under `column`; packed as .gz, .xz or .zst).
+
+    Raises InputError naming file and line: no text, damaged, unpacking to far more than it is.
+    """
+    _known(path, _unpacked(path).suffix, TEXTS)
+    wish = {"documents": documents, "lowercase": lowercase, "least": least, "column": column}
+    names, (codes, offsets) = _parsed(path, 2, what="words", **wish)
+    return Words(codes, offsets, names)
+
+
+def _unpacked(path: Path) -> Path:
+    return path.with_suffix("") if path.suffix in PACKINGS else path
+
+
+def _known(path: Path, suffix: str, known: Sequence[str]) -> None:
+    """Raise InputError unless it is a file of a known kind."""
     try:
         kind = path.stat().st_mode
     except (OSError, ValueError) as e:
         raise InputError(f"{path}: {getattr(e, 'strerror', None) or e}") from e
     require(stat.S_ISREG(kind), f"{path}: not a file")
-    require(path.suffix in FORMATS, f"{path}: unknown kind of file {path.suffix!r}; known: {', '.join(FORMATS)}")
-    request = json.dumps({"path": str(path), "columns": list(columns) if columns else None, "missing": missing})
+    require(suffix in known, f"{path}: unknown kind of file {suffix!r}; known: {', '.join(known)}")
+
+
+def _parsed(path: Path, arrays: int, **wish: Any) -> tuple[tuple[str, ...], list[Any]]:
+    """Names and so many arrays, as the child gives them. Raises InputError with what it says when it refuses."""
+    request = json.dumps({"path": str(path), **wish})
     try:
         child = subprocess.run(
             [sys.executable, "-m", "outcross.sources.parse", request],
@@ -50,7 +103,8 @@ def read_rows(path: Path, columns: Sequence[str] | None = None, missing: str = "
         said = child.stderr.decode(errors="replace").strip().splitlines() or ["unreadable"]
         raise InputError(f"{path}: {said[-1]}")
     head, _, body = child.stdout.partition(b"\n")
-    return np.load(io.BytesIO(body), allow_pickle=False), tuple(json.loads(head))
+    file = io.BytesIO(body)
+    return tuple(json.loads(head)), [np.load(file, allow_pickle=False) for _ in range(arrays)]
 
 
 def write_rows(path: Path, items: Any, columns: Sequence[str]) -> None:
