@@ -14,9 +14,11 @@ from outcross.core.errors import InputError
 from outcross.core.mixture import Mixture
 from outcross.core.policies import Blend, mix
 from outcross.core.rng import FIXED, Purpose, Streams
+from outcross.families.categorical import Learner as Categorical
 from outcross.families.gaussian import Learner as Gaussian
 from outcross.measures.context import Context, Reference
 from outcross.runs import plugins
+from outcross.sources.categorical import Source as Letters
 from outcross.sources.finite import Finite
 from outcross.sources.mixture import Source as MixtureSource
 from outcross.sources.normal import Source as Normal
@@ -55,8 +57,14 @@ def file(folder: Path) -> dict[str, object]:
     return {"path": str(folder / "rows.csv")}
 
 
+def column(folder: Path) -> dict[str, object]:
+    kinds = np.random.default_rng(0).choice(["adelie", "gentoo", "chinstrap"], size=60, p=[0.6, 0.3, 0.1])
+    (folder / "kinds.csv").write_text("\n".join(["kind", *kinds, ""]))
+    return {"path": str(folder / "kinds.csv"), "column": "kind"}
+
+
 # what a kind needs before it can be built; one that needs something and is not here fails its test
-NEEDED = {("families", "command"): command, ("sources", "file"): file}
+NEEDED = {("families", "command"): command, ("sources", "file"): file, ("sources", "column"): column}
 
 
 def built(group: str, kind: str, folder: Path, **options: object) -> object:
@@ -64,9 +72,13 @@ def built(group: str, kind: str, folder: Path, **options: object) -> object:
     return plugins.make(group, plugins.settle(group, {"kind": kind, **given}, kind), kind)
 
 
+COUNTED = Corpus.of(np.random.default_rng(0).poisson(3.0, (200, 2)).astype(float))
+POOLS = {"exponential_family": COUNTED}  # of a family that normal rows or category codes say nothing to
+
+
 @pytest.mark.parametrize("kind", plugins.names("families"))
 def test_every_family_keeps_the_contract(kind, tmp_path):
-    check_learner(built("families", kind, tmp_path))
+    check_learner(built("families", kind, tmp_path), pool=POOLS.get(kind))
 
 
 @pytest.mark.parametrize(
@@ -76,6 +88,7 @@ def test_every_family_keeps_the_contract(kind, tmp_path):
         ("gmm", {"components": 3, "init": "previous"}),
         ("gmm", {"components": 1, "floor": 0.0}),
         ("kde", {"bandwidth": 0.2}),
+        ("regression", {"design": "fixed"}),
         ("sklearn.mixture:GaussianMixture", {"n_components": 2, "init_params": "kmeans"}),
         ("sklearn.neighbors:KernelDensity", {"bandwidth": 0.3}),
     ],
@@ -130,6 +143,9 @@ def seen(source, model) -> tuple[Generation, Context]:
 
 FLAT = Finite("flat", np.column_stack([np.arange(80.0), np.ones(80)]), ("x", "y"))
 VIEWS = ("line, known law", "plane, hidden law", "table, known law", "constant column")
+LETTERS = ("categories, known", "categories, hidden")
+CASES = [(n, v) for n in plugins.names("measures") for v in VIEWS + LETTERS
+         if (plugins.measures([n])[0].needs == "categories") == (v in LETTERS)]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -137,11 +153,19 @@ def views() -> dict[str, tuple[Generation, Context]]:
     plane = seen(MixtureSource(), "hidden")
     table = seen(plugins.make("sources", {"kind": "tabular"}, ""), "known")
     flat = plane[0], replace(plane[1], reference=Reference.of(FLAT))
-    return dict(zip(VIEWS, (seen(Normal(), "known"), plane, table, flat), strict=True))
+    numbers = dict(zip(VIEWS, (seen(Normal(), "known"), plane, table, flat), strict=True))
+    return numbers | dict(zip(LETTERS, (letters(hidden=False), letters(hidden=True)), strict=True))
 
 
-@pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("name", plugins.names("measures"))
+def letters(hidden: bool) -> tuple[Generation, Context]:
+    source = Letters()
+    first = Categorical().fit(source.draw(50, FIXED.stream(5, Purpose.SOURCE)), FIXED.stream(5, Purpose.FIT))
+    later = Categorical().fit(Corpus.of(first.sample(50, FIXED.stream(6, Purpose.SAMPLE))), None)
+    model = Hidden(later) if hidden else later
+    return Generation(3, None, model), Context(Reference.of(source), model, first, Streams.of(0, 0), 3)
+
+
+@pytest.mark.parametrize(("name", "view"), CASES)
 def test_every_measure_keeps_the_contract(name, view, views):
     check_measure(plugins.measures([name])[0], *views[view])
 

@@ -17,7 +17,7 @@ from outcross.sources.normal import Source as Normal
 
 
 def walk(policy, steps=4, n=100, learner=None, source=None, **options):
-    chain = Chain(learner or Gaussian(), policy, source or Normal(), Samples(n), **options)
+    chain = Chain(learner or Gaussian(), policy, source or Normal(), Samples(n), pools="rows", **options)
     found = [chain.start()]
     for _ in range(steps):
         found.append(chain.step(found[-1]))

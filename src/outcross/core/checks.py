@@ -17,6 +17,7 @@ from outcross.core.contracts import Generation, Learner, Measure, Model, Policy,
 from outcross.core.corpus import Corpus
 from outcross.core.errors import InputError
 from outcross.core.rng import Purpose, Streams
+from outcross.core.statistics import Counts, codes, stored_part
 
 _STREAMS = Streams.of(7, 0)
 
@@ -30,17 +31,23 @@ def _same(a: State, b: State) -> bool:
     return a.keys() == b.keys() and all(np.array_equal(a[k], b[k]) for k in a)
 
 
-def _rows(n: int, d: int) -> Corpus:
+def _rows(learner: Learner, n: int, d: int) -> Corpus:
     g = _STREAMS.stream(0, Purpose.SOURCE).generator()
+    if getattr(learner, "items", "numbers") == "categories":
+        return Corpus.of(np.floor(8.0 * g.random(n) ** 2))
     return Corpus.of(g.standard_normal((n, d)) + np.arange(d))
 
 
-def check_learner(learner: Learner, n: int = 200, d: int = 2) -> None:
-    """A learner is deterministic, leaves its pool alone, and its models round-trip through their state."""
+def check_learner(learner: Learner, n: int = 200, d: int = 2, pool: Corpus | None = None) -> None:
+    """A learner is deterministic, leaves its pool alone, and its models round-trip through their state.
+
+    pool: rows that it can fit, for a learner to which n normal rows in d columns (or category codes) say nothing.
+    """
     _promise(isinstance(learner, Learner), "a learner offers fit and load", type(learner))
     if is_dataclass(learner):
         _check_frozen(learner)
-    pool, fit, draw = _rows(n, d), _STREAMS.stream(1, Purpose.FIT), _STREAMS.stream(1, Purpose.SAMPLE)
+    pool = _rows(learner, n, d) if pool is None else pool
+    d, fit, draw = pool.dimension, _STREAMS.stream(1, Purpose.FIT), _STREAMS.stream(1, Purpose.SAMPLE)
     before = pool.digest
     model = learner.fit(pool, fit)
     _promise(pool.digest == before, "a fit leaves its pool unchanged")
@@ -51,10 +58,12 @@ def check_learner(learner: Learner, n: int = 200, d: int = 2) -> None:
     loaded = learner.load(model.state())
     _promise(_same(model.state(), loaded.state()), "a loaded model has the state it was loaded from")
     _promise(np.array_equal(model.sample(17, draw), loaded.sample(17, draw)), "a loaded model samples the same rows")
-    next_model = learner.fit(_rows(n, d), _STREAMS.stream(2, Purpose.FIT), model)
+    next_model = learner.fit(pool, _STREAMS.stream(2, Purpose.FIT), model)
     _check_samples(next_model, draw, d)
     if hasattr(learner, "evolve"):
         _check_evolve(learner, model, pool)
+    if getattr(learner, "statistics", None) is not None:
+        _check_statistics(learner, model, pool)
 
 
 def _check_frozen(learner: Any) -> None:
@@ -74,6 +83,22 @@ def _check_samples(model: Model, draw: Any, d: int) -> None:
     _promise(np.array_equal(rows, model.sample(50, draw)), "the same stream gives the same rows")
     other = model.sample(50, draw._replace(generation=draw.generation + 1))
     _promise(not np.array_equal(rows, other), "another stream gives other rows")
+
+
+def _check_statistics(learner: Any, model: Any, pool: Corpus) -> None:
+    """Statistics stand for rows: the same fit, repeatable draws, as many rows as were asked for."""
+    n, draw, fit = len(pool), _STREAMS.stream(1, Purpose.SAMPLE), _STREAMS.stream(1, Purpose.FIT)
+    by_statistics = learner.fit(learner.statistics.of(pool), fit)
+    by_rows = learner.fit(pool, fit)
+    drawn, again = model.statistics(n, draw), model.statistics(n, draw)
+    _promise(len(drawn) == n, f"statistics of {n} rows stand for {n} rows", len(drawn))
+    _promise(drawn.digest == again.digest, "the same stream gives the same statistics")
+    _promise(len(drawn + drawn) == 2 * n, "statistics of two pools add up")
+    part = stored_part(drawn.arrays())
+    _promise(part.digest == drawn.digest, "statistics are what their arrays say")
+    a, b = by_statistics.state(), by_rows.state()
+    same = all(np.allclose(a[k], b[k], rtol=1e-6, atol=1e-9) for k in a.keys() & b.keys())
+    _promise(same and bool(a.keys() & b.keys()), "a fit to statistics is the fit to the rows")
 
 
 def _check_evolve(learner: Any, model: Model, pool: Corpus) -> None:
@@ -119,14 +144,29 @@ def check_source(source: Source, n: int = 20) -> None:
     most = 2000 if source.rows is None else source.rows
     every, held = source.draw(most, stream).items, source.reference(2000).items
     _promise(len(held) > 0, "some rows are held out")
+    if getattr(source, "items", "numbers") == "categories":
+        _check_categories(source, every, held)
+        return
     train, kept = {row.tobytes() for row in every}, {row.tobytes() for row in held}
     both = train & kept
+    repeats = len(train) < 0.9 * len(every)  # data that repeats itself has equal rows on both sides of any split
     if source.rows is None:
-        _promise(not both, "no reference row is ever drawn", f"{len(both)} of them")
+        _promise(repeats or not both, "no reference row is ever drawn", f"{len(both)} of them")
     else:
-        repeats = len(train) < 0.9 * len(every)  # data that repeats itself has equal rows on both sides of any split
         _promise(repeats or 2 * len(both) <= len(kept), "no reference row is ever drawn", f"{len(both)} of them")
         _check_end(source, stream)
+
+
+def _check_categories(source: Any, drawn: Any, held: Any) -> None:
+    """Codes of the categories that the truth is told of; single rows cannot be told apart, so no overlap shows."""
+    k = len(source.frequencies)
+    _promise(k >= 2 and abs(source.frequencies.sum() - 1.0) < 1e-9, "frequencies of two or more categories sum to 1")
+    both = np.concatenate([drawn, held])
+    _promise(bool((codes(both) < k).all()), f"codes are below {k}")
+    counts = source.statistics(Counts, len(drawn), _STREAMS.stream(0, Purpose.SOURCE))
+    _promise(len(counts) == len(drawn) and len(counts.counts) <= k, "statistics are counts of as many rows")
+    if source.rows is not None:
+        _check_end(source, _STREAMS.stream(0, Purpose.SOURCE))
 
 
 def _check_end(source: Source, stream: Any) -> None:

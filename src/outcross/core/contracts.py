@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from outcross.core.corpus import Corpus
 from outcross.core.rng import Stream
+from outcross.core.statistics import Pool
 
 State = dict[str, NDArray[Any]]
 
@@ -21,7 +22,8 @@ State = dict[str, NDArray[Any]]
 class Model(Protocol):
     """A fitted model: a value, never changed.
 
-    May also offer `law` (the exact Mixture it is), `log_prob(items)` in nats per row, `info` (numbers about the fit).
+    May also offer `law` (the exact Mixture it is), `probabilities` (K,) of categories, `log_prob(items)` in nats per
+    row, `info` (numbers about the fit), and `statistics(n, rng)`: the sufficient statistics of n rows, exact in law.
     """
 
     def sample(self, n: int, rng: Stream) -> NDArray[np.float64]:
@@ -35,10 +37,12 @@ class Model(Protocol):
 class Learner(Protocol):
     """Hyper-parameters of a model family, a frozen dataclass.
 
-    May also offer `evolve(model, stretch)`: many generations in one compiled call, bit-identical to the plain loop.
+    May also offer `evolve(model, stretch)`: many generations in one compiled call, bit-identical to the plain loop;
+    `statistics`: the kind of sufficient statistics (Counts, Moments, Sums) that `fit` takes in place of rows, and that
+    its models draw; `items`: what its rows are, `numbers` (the default) or `categories`.
     """
 
-    def fit(self, pool: Corpus, rng: Stream, previous: Model | None = None) -> Model:
+    def fit(self, pool: Any, rng: Stream, previous: Model | None = None) -> Model:
         """Fit the pool. Raises FitDegenerate when the fit has no answer; never changes the pool."""
 
     def load(self, state: State) -> Model:
@@ -47,7 +51,12 @@ class Learner(Protocol):
 
 @runtime_checkable
 class Source(Protocol):
-    """Real data. Draws, validation and reference are disjoint from each other for good."""
+    """Real data. Draws, validation and reference are disjoint from each other for good.
+
+    May also offer `law` (the exact Mixture it is), `items` (`numbers`, the default, or `categories`: codes from 0 in
+    one column, with `frequencies` (K,) of the truth and `labels`), and `statistics(kind, n, rng)`: the sufficient
+    statistics of n real rows, exact in law.
+    """
 
     columns: tuple[str, ...]
     rows: int | None  # how many different rows a draw can have; None when there is no end of them
@@ -126,6 +135,7 @@ class Measure(NamedTuple):
     quantities: Mapping[str, Quantity]
     heavy: bool  # taken at the snapshot generations of a few chains only
     cite: str
+    needs: str = "numbers"  # what the rows must be: numbers or categories
 
 
 Readings = Mapping[str, float | Reading | NDArray[np.float64]]
@@ -138,5 +148,5 @@ class Generation(NamedTuple):
     """
 
     t: int
-    pool: Corpus | None
+    pool: Pool | None
     model: Model

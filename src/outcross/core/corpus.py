@@ -14,7 +14,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from outcross.core.compiled import choose
 from outcross.core.errors import InputError
+from outcross.core.rng import Stream
 
 
 def frozen(values: NDArray) -> NDArray:  # type: ignore[type-arg]
@@ -32,6 +34,10 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def arrays(self) -> dict[str, NDArray]:  # type: ignore[type-arg]
+        """Items and origins, by name."""
+        return {"items": self.items, "born": self.born}
 
     @cached_property
     def digest(self) -> str:
@@ -102,6 +108,10 @@ class Corpus:
     def take(self, index: NDArray[np.int64] | slice) -> Corpus:
         """The rows at the given positions, in that order."""
         return Corpus([Batch(frozen(self.items[index]), frozen(self.born[index]))])
+
+    def subset(self, m: int, rng: Stream) -> Corpus:
+        """M distinct rows in random order; all of them, in their own order, when m is their number."""
+        return self if m == len(self) else self.take(choose(len(self), m, rng.words()))
 
     def __repr__(self) -> str:
         return f"Corpus({len(self):,} rows x {self.dimension}, {int((self.born == 0).sum()):,} real)"

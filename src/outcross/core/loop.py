@@ -10,23 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from outcross.core.compiled import choose
 from outcross.core.contracts import Generation, Learner, Model, Policy, Source, Stretch
 from outcross.core.corpus import Corpus
 from outcross.core.errors import FitDegenerate, require
 from outcross.core.rng import Purpose, Stream, Streams
 from outcross.core.schedules import Samples
+from outcross.core.statistics import Pool, Statistics
 
-Counts = NDArray[np.int64]
-
-
-def subset(corpus: Corpus, m: int, rng: Stream) -> Corpus:
-    """M distinct rows of the corpus in random order; all of them, in their own order, when m is its size."""
-    return corpus if m == len(corpus) else corpus.take(choose(len(corpus), m, rng.words()))
+Sizes = NDArray[np.int64]
+Pools = Literal["auto", "rows", "statistics"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +36,38 @@ class Chain:
     samples: Samples
     seed: int = 0
     number: int = 0
+    pools: Pools = "auto"
+
+    def __post_init__(self) -> None:
+        fits, gives = (getattr(side, "items", "numbers") for side in (self.learner, self.source))
+        require(fits == gives, f"the learner fits {fits}, the source gives {gives}: choose a learner for {gives}")
+        require(self.pools in ("auto", "rows", "statistics"), f"pools is auto, rows or statistics, got {self.pools!r}")
+
+    @cached_property
+    def kept_as(self) -> type[Statistics] | None:
+        """The sufficient statistics that stand for the rows of every pool, or None where pools are rows.
+
+        Raises InputError where statistics were asked for and cannot serve.
+        """
+        kind: type[Statistics] | None = getattr(self.learner, "statistics", None)
+        why = "this learner fits rows" if kind is None else self._unserved(kind)
+        require(self.pools != "statistics" or why is None, f"pools=statistics: {why}; use pools=auto or pools=rows")
+        return kind if why is None and self.pools != "rows" else None
+
+    def _unserved(self, kind: type[Statistics]) -> str | None:
+        """Why statistics cannot stand for the rows of the pools that are asked for, or None where they can."""
+        constant, rows = self.samples.growth == "constant", self.policy.rows(1, self.samples.at(1), 0)
+        if getattr(self.learner, "repeats", False) and not (constant and rows.synthetic == self.samples.at(0)):
+            return "fixed features are made again whole or not at all"
+        if kind.divisible:
+            return None
+        if getattr(self.policy, "needs_rows", True):
+            return f"the policy takes a random part of some rows, and {kind.__name__.lower()} keep none apart"
+        if rows.original and not constant:
+            return f"the anchor grows with the samples, and {kind.__name__.lower()} keep no rows apart"
+        if rows.original and hasattr(self.source, "statistics") and not getattr(self.source, "divides", False):
+            return "this source cannot tell a part of its rows from the rest once they are statistics"
+        return None
 
     @cached_property
     def streams(self) -> Streams:
@@ -46,9 +75,42 @@ class Chain:
         return Streams.of(self.seed, self.number)
 
     @cached_property
-    def original(self) -> Corpus:
+    def original(self) -> Pool:
         """The real rows that generation 0 is fitted on."""
-        return self.source.draw(self.samples.at(0), self.streams.stream(0, Purpose.SOURCE))
+        return self.real(self.samples.at(0), self.streams.stream(0, Purpose.SOURCE))
+
+    @property
+    def _rows(self) -> Corpus:
+        assert isinstance(self.original, Corpus)
+        return self.original
+
+    def real(self, n: int, rng: Stream) -> Pool:
+        """N real rows, in the form that pools are kept in."""
+        kind = self.kept_as
+        if kind is None:
+            return self.source.draw(n, rng)
+        drawn = getattr(self.source, "statistics", None)
+        pool: Pool = kind.of(self.source.draw(n, rng)) if drawn is None else drawn(kind, n, rng)
+        return pool
+
+    @cached_property
+    def _anchor(self) -> Pool:
+        """The original rows that a fixed anchor keeps, where their number never changes."""
+        m = self.policy.rows(1, self.samples.at(1), 0).original
+        if self.kept_as is None or hasattr(self.source, "statistics"):
+            return self._part(m)
+        rows = self.source.draw(self.samples.at(0), self.streams.stream(0, Purpose.SOURCE))
+        return self.kept_as.of(rows.take(slice(0, m)))  # type: ignore[no-any-return]
+
+    def _part(self, m: int) -> Pool:
+        """The first m of the original rows; of statistics m at random, given them all, the same in every generation."""
+        if self.kept_as is None:
+            return self._rows.take(slice(0, m))
+        stream = self.streams.stream(0, Purpose.ANCHOR)
+        if self.kept_as.divisible:
+            return self.original.subset(m, stream)
+        part: Pool = self.source.part(self.original, m, stream)  # type: ignore[attr-defined]
+        return part
 
     def start(self) -> Generation:
         """Generation 0."""
@@ -78,37 +140,47 @@ class Chain:
             past = self.step(past)
         return past
 
-    def _blend(self, t: int, past: Generation) -> Corpus:
+    def _blend(self, t: int, past: Generation) -> Pool:
         s = self.streams.stream
         rows = self.policy.rows(t, self.samples.at(t), 0 if past.pool is None else len(past.pool))
-        parts: list[Corpus] = []
+        parts: list[Any] = []
         if rows.synthetic:
-            made = past.model.sample(rows.synthetic, s(t - 1, Purpose.SAMPLE))
-            if not np.isfinite(made).all():
-                raise FitDegenerate("the model made rows that are not finite")
-            parts.append(Corpus.of(made, born=t))
+            parts.append(self._made(past.model, rows.synthetic, t))
         if rows.previous:
             assert past.pool is not None, "only a policy that needs no pool leaps over it"
             _enough(rows.previous, len(past.pool), "rows of the previous pool, which")
-            parts.append(subset(past.pool, rows.previous, s(t, Purpose.PREVIOUS)))
+            parts.append(past.pool.subset(rows.previous, s(t, Purpose.PREVIOUS)))
         if rows.original:
             _enough(rows.original, len(self.original), "original rows, generation 0")
-            redrawn = self.policy.anchor == "redrawn"
-            draw = s(t, Purpose.ANCHOR)
-            parts.append(
-                subset(self.original, rows.original, draw) if redrawn else self.original.take(slice(0, rows.original))
-            )
+            parts.append(self._kept(rows.original, t))
         if rows.fresh:
-            parts.append(self.source.draw(rows.fresh, s(t, Purpose.FRESH)))
-        return Corpus([batch for part in parts for batch in part.batches])
+            parts.append(self.real(rows.fresh, s(t, Purpose.FRESH)))
+        blended: Pool = sum(parts[1:], start=parts[0])
+        return blended
 
-    def _fit(self, t: int, pool: Corpus, previous: Model | None) -> Model:
+    def _made(self, model: Any, n: int, t: int) -> Pool:
+        """N rows of the model of generation t - 1."""
+        stream = self.streams.stream(t - 1, Purpose.SAMPLE)
+        if self.kept_as is not None:
+            return model.statistics(n, stream)  # type: ignore[no-any-return]
+        made = model.sample(n, stream)
+        if not np.isfinite(made).all():
+            raise FitDegenerate("the model made rows that are not finite")
+        return Corpus.of(made, born=t)
+
+    def _kept(self, m: int, t: int) -> Pool:
+        """The m original rows in the pool of generation t."""
+        if self.policy.anchor == "redrawn":
+            return self.original.subset(m, self.streams.stream(t, Purpose.ANCHOR))
+        return self._anchor if m == len(self._anchor) else self._part(m)
+
+    def _fit(self, t: int, pool: Pool, previous: Model | None) -> Model:
         budget = None if t == 0 else self.policy.budget_rows(t, self.samples.at(t))
         if budget is not None and budget < len(pool):
-            pool = subset(pool, budget, self.streams.stream(t, Purpose.SUBSAMPLE))
+            pool = pool.subset(budget, self.streams.stream(t, Purpose.SUBSAMPLE))
         return self.learner.fit(pool, self.streams.stream(t, Purpose.FIT), previous)
 
-    def _stretch(self, first: int, synthetic: Counts, original: Counts) -> Stretch:
+    def _stretch(self, first: int, synthetic: Sizes, original: Sizes) -> Stretch:
         _enough(int(original.max(initial=0)), len(self.original), "original rows, generation 0")
         s = self.streams.stream
         return Stretch(
@@ -116,11 +188,16 @@ class Chain:
             synthetic=synthetic,
             original=original,
             redrawn=self.policy.anchor == "redrawn",
-            real=self.original.items,
+            real=self._rows.items,
             sample=s(0, Purpose.SAMPLE),
             fit=s(0, Purpose.FIT),
             anchor=s(0, Purpose.ANCHOR),
         )
+
+
+def resample_fit(learner: Learner, model: Any, n: int, rng: Stream, fit: Stream) -> Model:
+    """The learner's fit to n rows of the model, exact in law, through their sufficient statistics: at no cost in n."""
+    return learner.fit(model.statistics(n, rng), fit, model)
 
 
 def _enough(wanted: int, there: int, which: str) -> None:
@@ -131,7 +208,7 @@ def _enough(wanted: int, there: int, which: str) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _plan(policy: Policy, samples: Samples, first: int, until: int) -> tuple[Counts, Counts] | None:
+def _plan(policy: Policy, samples: Samples, first: int, until: int) -> tuple[Sizes, Sizes] | None:
     """Synthetic and original rows of generations first + 1 .. until, or None where a pool needs anything else."""
     if any(policy.budget_rows(t, 1) is not None for t in range(first + 1, until + 1)):
         return None
@@ -142,14 +219,21 @@ def _plan(policy: Policy, samples: Samples, first: int, until: int) -> tuple[Cou
 
 
 def generations(
-    learner: Learner, policy: Policy, source: Source, samples: int | Samples = 1000, seed: int = 0, chain: int = 0
+    learner: Learner,
+    policy: Policy,
+    source: Source,
+    samples: int | Samples = 1000,
+    seed: int = 0,
+    chain: int = 0,
+    pools: Pools = "auto",
 ) -> Iterator[Generation]:
     """Yield generation 0, 1, 2, ... of one chain, without end.
 
+    pools: `rows`, `statistics` (exact in law, at no cost in the sample size), or `auto`: statistics where they serve.
     Raises FitDegenerate, with the reason, at a generation whose fit has no answer.
     """
     schedule = samples if isinstance(samples, Samples) else Samples(samples)
-    line = Chain(learner, policy, source, schedule, seed, chain)
+    line = Chain(learner, policy, source, schedule, seed, chain, pools)
     generation = line.start()
     while True:
         yield generation

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from outcross.core.compiled import compiled, normals_into, uniforms_into
 from outcross.core.errors import FitDegenerate
 from outcross.core.rng import Stream
+from outcross.core.statistics import Moments, multinomial
 
 Array = NDArray[np.float64]
 _ROOT_HALF, _ROOT_TWO_PI = math.sqrt(0.5), math.sqrt(2.0 * math.pi)
@@ -88,7 +89,7 @@ def sample_into(out, n, weights, means, covariances, words):
     return True
 
 
-class Moments(NamedTuple):
+class MeanCovariance(NamedTuple):
     """Mean (d,) and covariance (d, d)."""
 
     mean: Array
@@ -116,12 +117,36 @@ class Mixture:
         return out.T
 
     @cached_property
-    def moments(self) -> Moments:
+    def factors(self) -> Array:
+        """Lower Cholesky factor of each covariance (k, d, d). Raises FitDegenerate unless all are positive definite."""
+        out = np.empty_like(self.covariances)
+        for covariance, factor in zip(self.covariances, out, strict=True):
+            if not cholesky(covariance, factor):
+                raise FitDegenerate("a covariance is not positive definite")
+        return out
+
+    def statistics(self, n: int, rng: Stream) -> Moments:
+        """Moments of n independent rows, exact in law at a cost free of n: components by a multinomial, each Gaussian.
+
+        Raises FitDegenerate if a covariance is not positive definite.
+        """
+        if len(self.weights) == 1:
+            return Moments.drawn(n, self.means[0], self.factors[0], rng)
+        sizes = multinomial(n, self.weights, rng)
+        parts = [
+            Moments.drawn(int(size), self.means[c], self.factors[c], rng._replace(shard=rng.shard + 1 + c))
+            for c, size in enumerate(sizes)
+            if size
+        ]
+        return sum(parts[1:], start=parts[0])
+
+    @cached_property
+    def moments(self) -> MeanCovariance:
         """Mean and covariance of the whole mixture."""
         mean = self.weights @ self.means
         centred = self.means - mean
         spread = np.einsum("c,cab->ab", self.weights, self.covariances)
-        return Moments(mean, spread + (self.weights * centred.T) @ centred)
+        return MeanCovariance(mean, spread + (self.weights * centred.T) @ centred)
 
     def marginal_cdf(self, points: Array) -> Array:
         """P(X_a <= points[a, j]) for points (d, q): the shape of points."""

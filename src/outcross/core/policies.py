@@ -25,6 +25,10 @@ def at(schedule: Share, generation: int) -> float:
     return float(schedule[min(generation - 1, len(schedule) - 1)])
 
 
+def _values(schedule: Share) -> tuple[float, ...]:
+    return (float(schedule),) if isinstance(schedule, int | float) else tuple(schedule)
+
+
 @dataclass(frozen=True)
 class Blend:
     """A policy in free form. Raises InputError unless the shares are non-negative and sum to 1 in every generation.
@@ -75,6 +79,13 @@ class Blend:
     def budget_rows(self, generation: int, samples: int) -> int | None:
         """Rows fitted out of the pool, or None for all."""
         return None if self.budget is None else max(1, round(at(self.budget, generation) * samples))
+
+    @property
+    def needs_rows(self) -> bool:
+        """Whether a pool takes a random part of some rows: of the previous pool, of the original ones, or a budget."""
+        if self.budget is not None or any(_values(self.previous)):
+            return True
+        return any(_values(self.original)) and (self.anchor == "redrawn" or len(set(_values(self.original))) > 1)
 
     @property
     def needs_pool(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from outcross.core.corpus import Corpus
 from outcross.core.errors import FitDegenerate, require
 from outcross.core.mixture import Mixture
 from outcross.core.rng import Stream
+from outcross.core.statistics import Moments, Statistics
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +24,10 @@ class GaussianModel:
     def sample(self, n: int, rng: Stream) -> np.ndarray:
         """N independent rows (n, d)."""
         return self.law.sample(n, rng)
+
+    def statistics(self, n: int, rng: Stream) -> Moments:
+        """Moments of n independent rows, exact in law."""
+        return self.law.statistics(n, rng)
 
     def log_prob(self, items: np.ndarray) -> np.ndarray:
         """Log density of each row, nats."""
@@ -38,24 +43,22 @@ class Learner:
     """estimator: divide the scatter by n - 1 (`unbiased`) or by n (`ml`, maximum likelihood): different collapses."""
 
     estimator: Literal["ml", "unbiased"] = "ml"
+    statistics: ClassVar[type[Statistics]] = Moments
 
     def __post_init__(self) -> None:
         require(self.estimator in ("ml", "unbiased"), f"estimator is ml or unbiased, got {self.estimator!r}")
 
-    def fit(self, pool: Corpus, rng: Stream, previous: Model | None = None) -> GaussianModel:
+    def fit(self, pool: Corpus | Moments, rng: Stream, previous: Model | None = None) -> GaussianModel:
         """Sample mean and covariance. Raises FitDegenerate unless the covariance is positive definite."""
-        n, d = pool.items.shape
+        known = pool if isinstance(pool, Moments) else Moments.of(pool)
+        n, d = known.count, len(known.mean)
         if n <= d:
             raise FitDegenerate(f"a Gaussian in {d} dimensions needs at least {d + 1} rows, got {n}")
-        mean = pool.items.mean(axis=0)
-        centred = pool.items - mean
-        covariance = centred.T @ centred / (n if self.estimator == "ml" else n - 1)
-        return self.load({"mean": mean, "covariance": covariance})
+        return self.load({"mean": known.mean, "covariance": known.scatter / (n if self.estimator == "ml" else n - 1)})
 
     def load(self, state: State) -> GaussianModel:
         """The model whose state this is. Raises FitDegenerate unless the covariance is positive definite."""
-        try:
-            np.linalg.cholesky(state["covariance"])
-        except np.linalg.LinAlgError:
-            raise FitDegenerate("the covariance is not positive definite") from None
-        return GaussianModel(Mixture(np.ones(1), state["mean"][None], state["covariance"][None]))
+        law = Mixture(np.ones(1), state["mean"][None], state["covariance"][None])
+        if not law.factors.size:
+            raise FitDegenerate("a Gaussian needs at least one column")
+        return GaussianModel(law)

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from outcross.core.contracts import Model, Source
-from outcross.core.mixture import Mixture, Moments
+from outcross.core.mixture import MeanCovariance, Mixture
 from outcross.core.rng import Purpose, Streams
+from outcross.core.statistics import codes
 
 Array = NDArray[np.float64]
 REFERENCE_ROWS = 1 << 18  # rows of a known law, where its closed form is not enough
@@ -28,11 +29,11 @@ SHAPE = np.linspace(-4.0, 4.0, 161)  # standard deviations about the mean at whi
 GRID = 65  # points of the marginal distribution functions
 
 
-def sample_moments(rows: Array) -> Moments:
+def sample_moments(rows: Array) -> MeanCovariance:
     """Mean and covariance (divisor n) of rows (n, d)."""
     mean = rows.mean(axis=0)
     centred = rows - mean
-    return Moments(mean, centred.T @ centred / len(rows))
+    return MeanCovariance(mean, centred.T @ centred / len(rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,15 +42,35 @@ class Reference:
 
     rows: Array  # (n, d)
     law: Mixture | None
+    known: MeanCovariance | None = None  # of a truth that is known, if not as a mixture
+    frequencies: Array | None = None  # of categories (K,)
 
     @classmethod
     def of(cls, source: Source) -> Reference:
         """The reference of a source."""
-        return cls(source.reference(REFERENCE_ROWS).items, getattr(source, "law", None))
+        facts = (getattr(source, name, None) for name in ("law", "moments", "frequencies"))
+        return cls(source.reference(REFERENCE_ROWS).items, *facts)
+
+    @lru_cache(maxsize=8)  # noqa: B019  a reference lives as long as its process
+    def rarest(self, mass: float) -> Array:
+        """True mass of the rarest categories that together hold `mass` (K,); the one at the edge with its part."""
+        truth = self.frequencies
+        assert truth is not None
+        share, order = np.zeros(len(truth)), np.argsort(truth, kind="stable")
+        below = np.cumsum(truth[order]) - truth[order]
+        share[order] = np.clip(mass - below, 0.0, truth[order])
+        return share
+
+    @property
+    def items(self) -> str:
+        """What the rows are: numbers or categories."""
+        return "numbers" if self.frequencies is None else "categories"
 
     @cached_property
-    def moments(self) -> Moments:
+    def moments(self) -> MeanCovariance:
         """Mean and covariance of the truth."""
+        if self.known is not None:
+            return self.known
         return self.law.moments if self.law is not None else sample_moments(self.rows)
 
     @cached_property
@@ -143,7 +164,7 @@ class Reference:
         values, vectors = np.linalg.eigh(self.moments.covariance / np.outer(self.sd, self.sd))
         return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
 
-    @lru_cache(maxsize=2)  # noqa: B019  a reference lives as long as its process
+    @lru_cache(maxsize=2)  # noqa: B019
     def neighbour_radius(self, n: int, k: int) -> Array:
         """Distance of each of the first n reference rows to its k-th neighbour among them (n,)."""
         return kth_neighbour(self.within(n), k)
@@ -197,9 +218,16 @@ class Context:
         return np.asarray(self.model.sample(DRAWS, self.streams.stream(self.generation, Purpose.MEASURE)))
 
     @cached_property
-    def moments(self) -> Moments:
+    def moments(self) -> MeanCovariance:
         """Mean and covariance of the model."""
-        return self.law.moments if self.law is not None else sample_moments(self.draws)
+        known: MeanCovariance | None = getattr(self.law or self.model, "moments", None)
+        return known if known is not None else sample_moments(self.draws)
+
+    @cached_property
+    def probabilities(self) -> Array:
+        """Probability of each category in the model (K,): exact where it tells them, else the share of draws."""
+        known = getattr(self.model, "probabilities", None)
+        return np.asarray(known if known is not None else np.bincount(codes(self.draws)) / DRAWS)
 
     @cached_property
     def cdf(self) -> Array:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from outcross.core.contracts import Generation, Measure, Quantity, Reading, Readings
-from outcross.core.mixture import Moments
+from outcross.core.mixture import MeanCovariance
 from outcross.measures.context import SAMPLED, SHAPE, Array, Context, Reference
 
 PROJECTIONS = 64
@@ -51,11 +51,11 @@ def _shape(context: Context) -> float | Reading:
     return float(np.abs(context.cdf_at(mean[:, None] + SHAPE * sd[:, None]) - context.reference.shape).max())
 
 
-def _scaled(moments: Moments, sd: Array) -> Moments:
-    return Moments(moments.mean / sd, moments.covariance / np.outer(sd, sd))
+def _scaled(moments: MeanCovariance, sd: Array) -> MeanCovariance:
+    return MeanCovariance(moments.mean / sd, moments.covariance / np.outer(sd, sd))
 
 
-def _w2_gaussian(p: Moments, reference: Reference) -> float:
+def _w2_gaussian(p: MeanCovariance, reference: Reference) -> float:
     """sqrt((|m_p - m_q|^2 + tr(P + Q - 2 (Q^1/2 P Q^1/2)^1/2)) / d), Q of unit diagonal (Dowson and Landau 1982)."""
     root, d = reference.root, len(p.mean)
     cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ p.covariance @ root), 0.0)).sum()

@@ -3,6 +3,7 @@
 late   generalised variance below its margin, or a distance to the truth beyond its margin: the Gaussian one (mean
        wandered, spread blown up) or the shape (modes dead or merged); late collapse is often, not always, less variance
 early  the bulk intact, tail mass below its margin
+Of categories the variance is the heterozygosity, the distance total variation, the tail what is left of the rare ones.
 none   tails and bulk intact
 inconclusive   an interval straddles a margin, or a number is missing
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -26,12 +27,44 @@ Phase = Literal["none", "early", "late", "inconclusive"]
 TAIL, VARIANCE, DISTANCE, SHAPE = "tail_99", "generalised_variance_ratio", "w2_gaussian", "shape_ks"
 TAILS = (TAIL, "tail_95")  # the second where the reference is too small for the first
 
+
+class Signs(NamedTuple):
+    """The quantities that decide a phase, in words: tails (the first that has a number), variance, distances."""
+
+    tails: Mapping[str, str]
+    variance: Mapping[str, str]
+    distances: Mapping[str, tuple[str, str]]  # with the name of their margin
+
+
+NUMBERS = Signs(
+    dict.fromkeys(TAILS, "tail mass"),
+    {VARIANCE: "generalised variance"},
+    {DISTANCE: ("distance", "distance"), SHAPE: ("shape", "shape")},
+)
+CATEGORIES = Signs(
+    dict.fromkeys(("rare_kept_99", "rare_kept_95"), "rare mass left"),
+    {"heterozygosity_ratio": "heterozygosity"},
+    {"total_variation": ("total variation", "distance")},
+)
+RATIOS = {
+    **dict.fromkeys([*NUMBERS.tails, *CATEGORIES.tails], "tail"),
+    **dict.fromkeys([*NUMBERS.variance, *CATEGORIES.variance], "variance"),
+}  # the name of the margin of each ratio
+DISTANCES = {name: margin for signs in (NUMBERS, CATEGORIES) for name, (_, margin) in signs.distances.items()}
+
+
+def signs(readings: Mapping[str, object]) -> Signs:
+    """The quantities that decide, by which of them were measured."""
+    return CATEGORIES if any(name in readings for name in CATEGORIES.variance) else NUMBERS
+
+
 NOTHING: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Margins:
-    """tail, variance: the ratio below which a loss counts. distance: in standard deviations. shape: a probability.
+    """tail, variance: the ratio below which a loss counts. distance: in standard deviations, or total variation of
+    categories. shape: a probability.
 
     persistence: how many records in a row must agree before a chain raises an alarm.
     """
@@ -63,9 +96,13 @@ def side(reading: Reading | None, margin: float) -> int:
 
 def phase(readings: Mapping[str, Reading], margins: Margins, floor: Mapping[str, float] = NOTHING) -> Phase:
     """The phase of one generation of one chain. floor: median reading of models fitted on real rows, by name."""
-    variance = side(_over(readings.get(VARIANCE), floor.get(VARIANCE)), margins.variance)
-    away = [side(_beyond(readings.get(name), floor.get(name)), margin)
-            for name, margin in ((DISTANCE, margins.distance), (SHAPE, margins.shape))]  # fmt: skip
+    by = signs(readings)
+    (name,) = by.variance
+    variance = side(_over(readings.get(name), floor.get(name)), margins.variance)
+    away = [
+        side(_beyond(readings.get(name), floor.get(name)), getattr(margins, margin))
+        for name, (_, margin) in by.distances.items()
+    ]
     if variance < 0 or max(away) > 0:
         return "late"
     if variance == 0 or 0 in away:
@@ -77,7 +114,8 @@ def phase(readings: Mapping[str, Reading], margins: Margins, floor: Mapping[str,
 
 def tail_name(readings: Mapping[str, Reading]) -> str:
     """The tail that decides: the outermost that has a number."""
-    return next((name for name in TAILS if name in readings and np.isfinite(readings[name].value)), TAIL)
+    names = list(signs(readings).tails)
+    return next((name for name in names if name in readings and np.isfinite(readings[name].value)), names[0])
 
 
 def _over(reading: Reading | None, base: float | None) -> Reading | None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from outcross.core.errors import InputError
-from outcross.measures.phase import DISTANCE, SHAPE, TAILS, VARIANCE
+from outcross.measures.phase import DISTANCES, RATIOS
 from outcross.report.charts import number
 from outcross.report.frames import Frame, Summary
 from outcross.report.verdict import Verdict
@@ -21,7 +21,15 @@ PAPER = (
     "Shumailov et al., AI models collapse when trained on recursively generated data, Nature 631, 755-759 (2024), "
     "doi 10.1038/s41586-024-07566-y"
 )
-_PURE = ("mixture", "normal", "tabular")  # sources made from the experiment alone, without reading a file
+_PURE = (
+    "categorical",
+    "exponential_family",
+    "linear",
+    "mixture",
+    "normal",
+    "tabular",
+    "zipf",
+)  # sources made from the experiment alone, without reading a file
 _WITHIN = "stays within its margin at"
 _NAMED = 3  # cells that a title names; more are counted
 _CHANGE = 1.5  # factor that counts as a change where there is no floor to compare with
@@ -46,7 +54,7 @@ def change(frame: Frame, cell: int, measure: str) -> Change | None:
     verb = _against_floor(first, last, low, high) if margin is None else _against(margin, measure, low, high)
     if verb == _WITHIN and last.floor_low <= last.value <= last.floor_high:
         verb = "stays at"
-    elif verb == _WITHIN and measure not in (DISTANCE, SHAPE) and low > _CHANGE:  # a ratio far above is no loss
+    elif verb == _WITHIN and measure not in DISTANCES and low > _CHANGE:  # a ratio far above is no loss
         verb = "grows to"
     return Change(frame.cells[cell].label, verb, last.value)
 
@@ -54,13 +62,11 @@ def change(frame: Frame, cell: int, measure: str) -> Change | None:
 def margin_of(frame: Frame, measure: str, cell: int) -> float | None:
     """Where the margin of a quantity lies in a cell: `measures.phase` takes it from the floor's median."""
     margins = frame.experiment.margin
-    ratios = {**dict.fromkeys(TAILS, margins.tail), VARIANCE: margins.variance}
-    distances = {DISTANCE: margins.distance, SHAPE: margins.shape}
     floor = frame.floors.get((cell, measure))
     base = None if floor is None else float(np.median(floor))
-    if measure in distances:
-        return distances[measure] + (base or 0.0)
-    return ratios[measure] * (base or 1.0) if measure in ratios else None
+    if measure in DISTANCES:
+        return float(getattr(margins, DISTANCES[measure])) + (base or 0.0)
+    return getattr(margins, RATIOS[measure]) * (base or 1.0) if measure in RATIOS else None
 
 
 def deciding(frame: Frame, measures: Sequence[str]) -> str:
@@ -72,10 +78,10 @@ def deciding(frame: Frame, measures: Sequence[str]) -> str:
 def _against(margin: float, measure: str, low: float, high: float) -> str:
     if low < margin <= high:
         return "ends undecided at"
-    lost = low >= margin if measure in (DISTANCE, SHAPE) else high < margin
+    lost = low >= margin if measure in DISTANCES else high < margin
     if not lost:
         return _WITHIN
-    return "grows to" if measure in (DISTANCE, SHAPE) else "falls to"
+    return "grows to" if measure in DISTANCES else "falls to"
 
 
 def _against_floor(first: Summary, last: Summary, low: float, high: float) -> str:

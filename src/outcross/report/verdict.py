@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from outcross.core.stats import Interval, median_interval, share_interval
-from outcross.measures.phase import DISTANCE, SHAPE, TAIL, TAILS, VARIANCE, Margins, Phase, alarm, phase
+from outcross.measures.phase import CATEGORIES, NUMBERS, Margins, Phase, alarm, phase, signs
 from outcross.report.frames import Frame
 
 _HALF = 0.5
-_SIGNS = ("tail_worst_99", "tail_worst_95")  # the tail whose halving is the first event: of the worst column
+_TAILS = ("tail_worst_99", "tail_worst_95", *CATEGORIES.tails)  # whose halving is the first event: the worst column's
+_VARIANCES = (*NUMBERS.variance, *CATEGORIES.variance)
 
 
 class Course(NamedTuple):
@@ -63,8 +64,8 @@ def _course(readings: dict[int, dict[str, Any]], margins: Margins, floor: Mappin
         phases,
         _final(phases[-margins.persistence :]),
         None if position is None else generations[position],
-        _first_halved(readings, _SIGNS, floor),
-        _first_halved(readings, (VARIANCE,), floor),
+        _first_halved(readings, _TAILS, floor),
+        _first_halved(readings, _VARIANCES, floor),
     )
 
 
@@ -152,12 +153,14 @@ def _why(frame: Frame, cell: int, decided: Phase, counts: Counter[Phase], n: int
     }
     parts = [f"{counts[p]} of {n} chains end in {name}" for p, name in said.items() if counts[p]]
     middle = {s.measure: s.value for s in frame.summaries if s.cell == cell and s.generation == generation}
-    tail = next((name for name in TAILS if np.isfinite(middle.get(name, np.nan))), TAIL)
-    told: tuple[tuple[str, str, int], ...] = ((tail, "tail mass", 1), (VARIANCE, "generalised variance", 1))
-    told += ((DISTANCE, "distance", 0), (SHAPE, "shape", 0))
+    by = signs(middle)
+    tails = [name for name in by.tails if np.isfinite(middle.get(name, np.nan))]
+    told = {name: (label, 1) for name, label in by.tails.items() if name in tails[:1]}
+    told |= {name: (label, 1) for name, label in by.variance.items()}
+    told |= {name: (label, 0) for name, (label, _) in by.distances.items()}
     numbers = [
         f"{label} {middle[name]:.3g}, truth {truth}"
-        for name, label, truth in told
+        for name, (label, truth) in told.items()
         if np.isfinite(middle.get(name, np.nan))
     ]
     text = f"{', '.join(parts)} at generation {generation:,}"
@@ -171,12 +174,8 @@ def _doubt(frame: Frame, cell: int, n: int, generation: int) -> str:
     """Why it cannot be said, where that is known."""
     if n < 4:
         return "; fewer than 4 chains cannot settle it"
-    lacking = [
-        f"{s.measure}: {s.why}"
-        for s in frame.summaries
-        if s.cell == cell
-        and s.generation == generation
-        and s.measure in (TAILS[-1], VARIANCE, DISTANCE, SHAPE)
-        and s.why
-    ]
+    there = {s.measure: s.why for s in frame.summaries if s.cell == cell and s.generation == generation}
+    by = signs(there)
+    deciding = (list(by.tails)[-1], *by.variance, *by.distances)
+    lacking = [f"{name}: {why}" for name, why in there.items() if name in deciding and why]
     return f"; {lacking[0]}" if lacking else ""

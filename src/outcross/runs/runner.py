@@ -132,14 +132,22 @@ def run(experiment: Experiment, root: Path, options: Options | None = None, watc
 
 def _compile(chains: list[Chain], watcher: Watcher) -> None:
     """Compile the kernels here, once, before every worker does it for itself; later runs find them on disk."""
-    compiled = [c for c in chains if hasattr(c.learner, "evolve")]
-    homes = {Path(sys.modules[type(c.learner).__module__].__file__ or "").parent for c in compiled}
-    if not homes or any(any(home.glob("__pycache__/*.nbi")) for home in homes):
+    cold = [c for c in chains if (home := _kernels(c)) and not any(home.parent.glob(f"__pycache__/{home.stem}*.nbi"))]
+    if not cold:
         return
-    watcher.say("compiling kernels, the first time only: about half a minute")
-    for chain in compiled:
+    watcher.say("compiling kernels, the first time only: up to half a minute")
+    for chain in cold:
         with suppress(FitDegenerate):  # a result of its chain, recorded when the chain is run
             chain.leap(chain.start(), 1)
+
+
+def _kernels(chain: Chain) -> Path | None:
+    """The file of the compiled functions that a chain spends its time in, if there is one."""
+    if chain.kept_as is not None:
+        return Path(sys.modules[chain.kept_as.__module__].__file__ or "")
+    if hasattr(chain.learner, "evolve"):
+        return Path(sys.modules[type(chain.learner).__module__].__file__ or "")
+    return None
 
 
 def _check_whole(store: Writer) -> None:
@@ -166,6 +174,8 @@ def _preflight(cell: Cell, chain: Chain, experiment: Experiment) -> None:
 
 def pool_bytes(chain: Chain, generations: int) -> int:
     """Bytes of the largest pool of a chain."""
+    if chain.kept_as is not None:
+        return 2 * chain.original.nbytes  # of counts or moments, however many rows they stand for
     pool = chain.samples.at(0)
     rows = [chain.samples.at(t) for t in (0, generations)]
     if chain.policy.rows(1, 1, 1).previous > 1 or getattr(chain.policy, "keep_all", False):
@@ -180,8 +190,8 @@ def _check_memory(chains: list[Chain], experiment: Experiment, options: Options)
     if needed > limit:
         raise ResourceError(
             f"pools would take about {needed / 2**30:.1f} GiB, the limit is {limit / 2**30:.1f} GiB: use "
-            "fewer samples or generations, the policy accumulate_subsample, fewer --workers, or "
-            "--memory"
+            "fewer samples or generations, the policy accumulate_subsample, pools kept as statistics (docs/exact.md), "
+            "fewer --workers, or --memory"
         )
 
 

@@ -16,12 +16,12 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from outcross.core.errors import InputError, require
-from outcross.core.loop import Chain
+from outcross.core.loop import Chain, Pools
 from outcross.core.schedules import Samples
 from outcross.measures.phase import Margins
 from outcross.runs import plugins
 
-CHAIN_FORMAT = 1  # raised when the same experiment would give other numbers: old runs are then not extended
+CHAIN_FORMAT = 2  # raised when the same experiment would give other numbers: old runs are then not extended
 PAPER = (0, 50, 100, 150, 200, 350, 2000)  # generations that the paper draws
 _LARGEST = 1 << 20  # bytes of an experiment file
 _MOST_VALUES = 100_000
@@ -34,6 +34,7 @@ class Arm(BaseModel):
     policy: dict[str, Any]
     learner: dict[str, Any] | None = None
     samples: Any = None
+    pools: Pools | None = None
 
 
 class Snapshots(BaseModel):
@@ -60,6 +61,7 @@ class Cell(NamedTuple):
     learner: dict[str, Any]
     policy: dict[str, Any]
     samples: dict[str, Any]
+    pools: Pools
 
     @property
     def label(self) -> str:
@@ -79,6 +81,7 @@ class Experiment(BaseModel):
     learner: dict[str, Any] = {"kind": "gmm"}
     arms: dict[str, Arm] = Field({"replace": {"policy": {"kind": "replace"}}}, min_length=1, validate_default=True)
     samples: Any = 1000
+    pools: Pools = "auto"
     sweep: dict[str, list[Any]] = {}
     generations: int = Field(100, ge=0, le=100_000_000)
     chains: int = Field(16, ge=1, le=10_000_000)
@@ -150,6 +153,7 @@ class Experiment(BaseModel):
             plugins.settle("families", tree["learner"], f"{where}.learner" if arm.learner else "learner"),
             plugins.settle("policies", tree["policy"], f"{where}.policy"),
             _samples(tree["samples"]),
+            arm.pools or self.pools,
         )
         plugins.make("families", cell.learner, f"{where}.learner" if arm.learner else "learner")
         plugins.make("policies", cell.policy, f"{where}.policy")
@@ -208,7 +212,7 @@ def build(cell: Cell, source: Any, seed: int, number: int) -> Chain:
         wanted["start"] = 1000 if source.rows is None else min(1000, source.rows)
     learner = plugins.make("families", cell.learner, "learner")
     policy = plugins.make("policies", cell.policy, f"arms.{cell.arm}.policy")
-    return Chain(learner, policy, source, Samples(**wanted), seed, number)
+    return Chain(learner, policy, source, Samples(**wanted), seed, number, cell.pools)
 
 
 def _logarithmic(last: int) -> list[int]:

@@ -26,8 +26,8 @@ from safetensors.numpy import load as unpack
 from safetensors.numpy import save as pack
 
 from outcross.core.contracts import Reading, State
-from outcross.core.corpus import Batch
 from outcross.core.errors import CorruptStore, InputError, Locked, ResourceError
+from outcross.core.statistics import Part, stored_part
 
 FORMAT = 1
 REMEDY = "restore it from a copy, or remove the run with `outcross rm` and run again"
@@ -59,7 +59,7 @@ class Checkpoint(NamedTuple):
     generation: int
     state: State
     first: State
-    pool: tuple[Batch, ...] = ()
+    pool: tuple[Part, ...] = ()
 
 
 class Row(NamedTuple):
@@ -301,10 +301,11 @@ class Reader:
                 f"is gone; {REMEDY}"
             )
         pool = self.arrays(key, generation, "pool/")
-        numbers = sorted({name.split("/")[0] for name in pool})
-        return Checkpoint(
-            generation, state, first, tuple(Batch(pool[f"{i}/items"], pool[f"{i}/born"]) for i in numbers)
-        )
+        parts: dict[str, State] = {}
+        for name, array in pool.items():
+            number, _, rest = name.partition("/")
+            parts.setdefault(number, {})[rest] = array
+        return Checkpoint(generation, state, first, tuple(stored_part(parts[number]) for number in sorted(parts)))
 
     def blob(self, digest: str) -> Path:
         """Where a blob lies."""
@@ -535,9 +536,9 @@ def _entries(p: Progress) -> list[_Entry]:
         g = p.checkpoint.generation
         found += [_Entry(g, f"checkpoint/{k}", f"{own}/{g}/{k}", a) for k, a in p.checkpoint.state.items()]
         found += [_Entry(0, f"state/{k}", f"{own}/0/{k}", a) for k, a in p.checkpoint.first.items()]
-        for i, batch in enumerate(p.checkpoint.pool):
-            found.append(_Entry(g, f"pool/{i:06d}/items", f"{own}/pool/{batch.digest}/items", batch.items))
-            found.append(_Entry(g, f"pool/{i:06d}/born", f"{own}/pool/{batch.digest}/born", batch.born))
+        for i, part in enumerate(p.checkpoint.pool):
+            for name, array in part.arrays().items():
+                found.append(_Entry(g, f"pool/{i:06d}/{name}", f"{own}/pool/{part.digest}/{name}", array))
     return found
 
 

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outcross.core.contracts import Generation, Measure, Model, Reading, Readings, State
-from outcross.core.corpus import Corpus
 from outcross.core.errors import FitDegenerate, one_line
 from outcross.core.loop import Chain
 from outcross.core.rng import Purpose
+from outcross.core.statistics import pool_of
 from outcross.measures.context import Context, Reference
 from outcross.runs import plugins
 from outcross.runs.spec import Cell, build
@@ -171,7 +171,7 @@ def _needs_pool(chain: Chain) -> bool:
 
 
 def _generation(chain: Chain, at: Checkpoint) -> Generation:
-    pool = Corpus(at.pool) if at.pool else (chain.original if at.generation == 0 else None)
+    pool = pool_of(at.pool) if at.pool else (chain.original if at.generation == 0 else None)
     return Generation(at.generation, pool, chain.learner.load(at.state))
 
 
@@ -182,6 +182,8 @@ def take(
     readings: dict[str, Reading] = {}
     arrays: dict[str, NDArray[Any]] = {}
     for measure in measures:
+        if measure.needs != context.reference.items:
+            continue
         for name, value in _tried(measure, generation, context).items():
             if isinstance(value, np.ndarray):
                 arrays[name] = value
@@ -210,7 +212,7 @@ def floor(task: FloorTask) -> dict[str, Reading]:
     chain = build(task.cell, source, task.seed, task.replicate)
     s = chain.streams.stream
     try:
-        rows = source.draw(chain.samples.at(0), s(0, Purpose.FLOOR))
+        rows = chain.real(chain.samples.at(0), s(0, Purpose.FLOOR))
         model = chain.learner.fit(rows, s(0, Purpose.FLOOR_FIT))
     except FitDegenerate as e:
         return {"fit": Reading(np.nan, why=e.reason)}

@@ -12,7 +12,6 @@ import numpy as np
 
 from outcross.core.corpus import Corpus
 from outcross.core.errors import InputError, require
-from outcross.core.loop import subset
 from outcross.core.rng import FIXED, Purpose, Stream
 
 LEAST = 10  # rows below which a split leaves nothing to judge by
@@ -49,7 +48,7 @@ class Finite:
                 f"{self.name}: {self.rows} rows can be drawn (30 % are held out), {n} were asked for: "
                 f"use samples={self.rows} or less, or samples=auto"
             )
-        return subset(self._parts[0], n, rng)
+        return self._parts[0].subset(n, rng)
 
     def validation(self, n: int) -> Corpus:
         """Up to n rows of the validation part."""

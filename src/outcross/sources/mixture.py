@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from outcross.core.corpus import Corpus
 from outcross.core.errors import require
 from outcross.core.mixture import Mixture, cholesky
 from outcross.core.rng import FIXED, Purpose, Stream
+from outcross.core.statistics import Moments, Statistics
 
 Matrix = Sequence[Sequence[float]]
 
@@ -42,6 +43,19 @@ class Source:
     def draw(self, n: int, rng: Stream) -> Corpus:
         """N independent rows."""
         return Corpus.of(self.law.sample(n, rng))
+
+    def statistics(self, kind: type[Statistics], n: int, rng: Stream) -> Any:
+        """Sufficient statistics of n independent rows; moments at a cost free of n."""
+        return self.law.statistics(n, rng) if kind is Moments else kind.of(self.draw(n, rng))
+
+    @property
+    def divides(self) -> bool:
+        """Whether `part` is exact: for one Gaussian it is."""
+        return len(self.law.weights) == 1
+
+    def part(self, pool: Moments, m: int, rng: Stream) -> Moments:
+        """Moments of m of the rows whose moments are these."""
+        return pool.part(m, rng)
 
     def validation(self, n: int) -> Corpus:
         """N rows of a stream that no draw uses."""

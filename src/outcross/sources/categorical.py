@@ -1,0 +1,69 @@
+"""A law on categories as the known truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outcross.core.corpus import Corpus
+from outcross.core.errors import require
+from outcross.core.rng import FIXED, Purpose, Stream
+from outcross.core.statistics import Counts, Statistics, multinomial
+
+MOST = 1 << 20  # categories
+
+
+class Source:
+    """probabilities: one for each category, positive, summing to 1. labels: their names, in that order.
+
+    Any number of rows can be drawn: category codes from 0, in one column.
+    """
+
+    items: ClassVar[str] = "categories"
+    columns = ("category",)
+    rows: int | None = None
+    law = None
+
+    def __init__(
+        self, probabilities: Sequence[float] = (0.5, 0.3, 0.15, 0.05), labels: Sequence[str] | None = None
+    ) -> None:
+        share = np.array(probabilities, dtype=np.float64)
+        bad = np.flatnonzero(~(share > 0.0))
+        require(
+            len(bad) == 0, f"probabilities are positive, number {bad[0] + 1 if len(bad) else 0} is not: leave it out"
+        )
+        require(abs(share.sum() - 1.0) < 1e-9, f"probabilities sum to 1, these sum to {share.sum():g}")
+        require(labels is None or len(labels) == len(share), "labels are one name for each probability")
+        self._settle(share, tuple(labels) if labels is not None else None)
+
+    def _settle(self, share: NDArray[np.float64], labels: tuple[str, ...] | None) -> None:
+        require(
+            2 <= len(share) <= MOST, f"categories number 2 to {MOST:,}, got {len(share):,}: one has nothing to lose"
+        )
+        self.frequencies = share / share.sum()
+        self.labels = labels
+
+    def statistics(self, kind: type[Statistics], n: int, rng: Stream) -> Counts:
+        """Counts of n independent draws."""
+        return Counts(multinomial(n, self.frequencies, rng))
+
+    def draw(self, n: int, rng: Stream) -> Corpus:
+        """N independent category codes."""
+        edges = np.cumsum(self.frequencies)
+        drawn = np.searchsorted(edges, rng.generator().random(n) * edges[-1], side="right")
+        return Corpus.of(np.minimum(drawn, len(edges) - 1).astype(np.float64))
+
+    def validation(self, n: int) -> Corpus:
+        """N rows of a stream that no draw uses."""
+        return self.draw(n, FIXED.stream(0, Purpose.VALIDATION))
+
+    def reference(self, n: int) -> Corpus:
+        """N rows of a stream that no draw uses."""
+        return self.draw(n, FIXED.stream(0, Purpose.REFERENCE))
+
+    def fingerprint(self) -> str:
+        """Nothing but the settings decides what is drawn."""
+        return ""
