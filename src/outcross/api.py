@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outcross.report.frames import Frame, finite
+from outcross.report.theory import Verification, verification
 from outcross.report.verdict import Verdict, verdicts
 from outcross.runs import runner, upkeep
 from outcross.runs.spec import Experiment
@@ -35,6 +36,11 @@ class Result:
     def verdicts(self) -> list[Verdict]:
         """One verdict a cell."""
         return verdicts(self.frame)
+
+    @property
+    def theory(self) -> Verification:
+        """What theory predicts of the run, beside what was observed."""
+        return verification(self.frame)
 
     @property
     def failed(self) -> int:
@@ -79,12 +85,14 @@ class Result:
                 }
                 for s in frame.summaries
             ],
+            "theory": self.theory.json(frame),
+            "theory_ok": self.theory.holds,
         }
 
     def __repr__(self) -> str:
         lines = [f"{self.experiment.name} ({self.directory})"]
         lines += [f"  {self.frame.cells[v.cell].label}: {v.phase}: {v.why}" for v in self.verdicts]
-        return "\n".join(lines)
+        return "\n".join([*lines, f"  {self.theory.sentence}"] if self.theory.cells else lines)
 
     def _repr_html_(self) -> str:
         from html import escape

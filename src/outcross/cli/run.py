@@ -77,6 +77,7 @@ def _machine(result: Result, report: bool, seconds: float) -> dict[str, object]:
         "chains": {name: ended.count(name) for name in ("done", "degenerate", "failed")},
         "generations": result.experiment.generations,
         "verdict": [v.json(result.frame) for v in result.verdicts],
+        "theory_ok": result.theory.holds,
         "report": str(result.directory / "report.html") if report else None,
         "seconds": round(seconds, 3),
     }
@@ -93,6 +94,8 @@ def _say(result: Result, report: bool, seconds: float) -> None:
     for v in result.verdicts:
         label = escape(result.frame.cells[v.cell].label)
         screen.print(f"[bold]{label}[/]: [bold {paint[v.phase]}]{said[v.phase]}[/]: {escape(v.why)}")
+    if result.theory.cells:
+        screen.print(escape(result.theory.sentence), style=None if result.theory.holds else "red")
     if result.failed:
         screen.print(f"[red]{result.failed} chains failed[/]: `outcross show {escape(result.directory.name)}` says why")
     screen.print(f"[dim]{seconds:.1f} s[/]")

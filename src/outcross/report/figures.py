@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from outcross.measures.coverage import BINS, MAPPED
 from outcross.report import findings
 from outcross.report.charts import Look, number
-from outcross.report.frames import Frame
+from outcross.report.frames import Frame, source_of
 from outcross.report.tables import Table
 from outcross.runs.spec import PAPER
 
@@ -77,7 +77,7 @@ def _row(frame: Frame, look: Look) -> Row:
         taken = frame.density((look.cell, 0), generation)
         if "map" in taken and "range" in taken:
             pictures[generation] = Picture(taken["map"], taken["range"])
-    source = findings.source_of(frame.cells[look.cell])
+    source = source_of(frame.cells[look.cell])
     named = tuple(source[0].columns) if source else tuple(frame.cells[look.cell].source.get("columns") or ())
     truth = None if source is None or not pictures else _truth(source[1], next(iter(pictures.values())))
     ended = frame.chains.get((look.cell, 0), (0, "running", None))[1] in ("degenerate", "failed")

@@ -5,31 +5,20 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from outcross.core.errors import InputError
 from outcross.measures.phase import DISTANCES, RATIOS
 from outcross.report.charts import number
 from outcross.report.frames import Frame, Summary
 from outcross.report.verdict import Verdict
-from outcross.runs import worker
 from outcross.runs.spec import Cell
 
 PAPER = (
     "Shumailov et al., AI models collapse when trained on recursively generated data, Nature 631, 755-759 (2024), "
     "doi 10.1038/s41586-024-07566-y"
 )
-_PURE = (
-    "categorical",
-    "exponential_family",
-    "linear",
-    "mixture",
-    "normal",
-    "tabular",
-    "zipf",
-)  # sources made from the experiment alone, without reading a file
 _WITHIN = "stays within its margin at"
 _NAMED = 3  # cells that a title names; more are counted
 _CHANGE = 1.5  # factor that counts as a change where there is no floor to compare with
@@ -168,26 +157,11 @@ def headline(frame: Frame, decided: Sequence[tuple[str, str]]) -> str:
     return text[0].upper() + text[1:]
 
 
-def source_of(cell: Cell) -> tuple[Any, Any] | None:
-    """Source and reference of a cell where the experiment alone gives them: a report reads no other file."""
-    if cell.source.get("kind") not in _PURE:
-        return None
-    try:
-        return worker.source_of(cell)
-    except InputError:
-        return None
-
-
-def rows_of(cell: Cell) -> str:
+def rows_of(frame: Frame, cell: Cell) -> str:
     """How many rows a generation of a cell has."""
-    start = cell.samples["start"]
-    if start == "auto":
-        found = source_of(cell)
-        limit = found[0].rows if found else None
-        start = min(1000, limit) if limit else 1000
-        if found is None:
-            return "up to 1,000"
-    growth = cell.samples["growth"]
+    start, growth = frame.rows_of(cell), cell.samples["growth"]
+    if start is None:
+        return "up to 1,000"
     if growth == "constant":
         return f"{start:,}"
     how = growth if isinstance(growth, str) else "scheduled"
@@ -196,7 +170,7 @@ def rows_of(cell: Cell) -> str:
 
 def sizes(frame: Frame) -> str:
     """Rows a generation over all cells."""
-    found = list(dict.fromkeys(rows_of(c) for c in frame.cells))
+    found = list(dict.fromkeys(rows_of(frame, c) for c in frame.cells))
     return " / ".join(found[:8]) + (" / ..." if len(found) > 8 else "")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
@@ -12,11 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outcross.core.contracts import Quantity, Reading
+from outcross.core.errors import InputError
 from outcross.core.stats import median_interval
-from outcross.runs import plugins
+from outcross.runs import plugins, worker
 from outcross.runs.runner import open_run
 from outcross.runs.spec import Cell, Experiment
 from outcross.runs.store import Key, Reader, Row
+
+# sources made from the experiment alone, without reading a file
+_PURE = ("categorical", "exponential_family", "linear", "mixture", "normal", "tabular", "zipf")
 
 
 class Summary(NamedTuple):
@@ -129,6 +134,14 @@ class Frame:
             why,
         )
 
+    def rows_of(self, cell: Cell) -> int | None:
+        """Rows of generation 0, as the run settled them; None for a run that has not begun."""
+        start = cell.samples["start"]
+        if start != "auto":
+            return int(start)
+        told = self.reader.meta("rows")
+        return None if told is None else int(json.loads(told)[self.cells.index(cell)])
+
     def series(self, cell: int, measure: str) -> list[Summary]:
         """One quantity of one cell over generations."""
         return self._series.get((cell, measure), [])
@@ -165,6 +178,16 @@ class Frame:
     def close(self) -> None:
         """Close the store."""
         self.reader.close()
+
+
+def source_of(cell: Cell) -> tuple[Any, Any] | None:
+    """Source and reference of a cell where the experiment alone gives them: a report reads no other file."""
+    if cell.source.get("kind") not in _PURE:
+        return None
+    try:
+        return worker.source_of(cell)
+    except InputError:
+        return None
 
 
 def finite(value: float) -> float | None:

@@ -117,7 +117,7 @@ def run(experiment: Experiment, root: Path, options: Options | None = None, watc
     try:
         _check_whole(store)
         experiment = _merge(store, experiment, watcher)
-        _describe(store, experiment)
+        _describe(store, experiment, chains)
         _note_environment(store, watcher)
         with _signals(caught):
             _Run(store, experiment, options, watcher, caught).go()
@@ -213,7 +213,7 @@ def _merge(store: Writer, experiment: Experiment, watcher: Watcher) -> Experimen
     return experiment.model_copy(update={name: max(getattr(past, name), getattr(experiment, name)) for name in _MERGED})
 
 
-def _describe(store: Writer, experiment: Experiment) -> None:
+def _describe(store: Writer, experiment: Experiment, chains: list[Chain]) -> None:
     """Write down what is run, where, and with what."""
     text = json.dumps(experiment.canonical())  # in the order given: it numbers the cells
     if store.meta("experiment") != text:
@@ -223,7 +223,8 @@ def _describe(store: Writer, experiment: Experiment) -> None:
             write_atomically(store.directory / "environment.json", json.dumps(environment(), indent=1).encode())
         except OSError as e:
             raise io_error(e, store.directory) from e
-        store.set_meta(experiment=text, cells=json.dumps(cells))
+        rows = [chain.samples.at(0) for chain in chains]
+        store.set_meta(experiment=text, cells=json.dumps(cells), rows=json.dumps(rows))
 
 
 def _note_environment(store: Writer, watcher: Watcher) -> None:

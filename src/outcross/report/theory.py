@@ -1,0 +1,244 @@
+"""Theory beside a run: which oracle covers a cell, what it predicts of the recorded numbers, and whether they agree."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outcross.core.policies import Blend
+from outcross.core.schedules import Samples
+from outcross.measures.extinction import BINS, COLUMNS
+from outcross.report.frames import Frame, finite, source_of
+from outcross.runs import plugins
+from outcross.runs.spec import Cell
+from outcross.theory import covered
+from outcross.theory.covered import Setting
+from outcross.theory.live import Check, Prediction, Records, threshold
+
+_MOST = 1_000_000  # generations that the exact recursions are carried through
+_LEAST = 5.0  # variance of a count below which it is too skewed for a z-score
+_KNOWN = ("categorical", "zipf")  # sources of categories whose truth is a law
+
+
+class Verification(NamedTuple):
+    """All checks of a run, by cell, and what they come to together."""
+
+    cells: dict[int, Check]
+
+    @property
+    def predictions(self) -> list[tuple[int, Prediction]]:
+        """Every prediction with its cell."""
+        return [(cell, p) for cell, check in self.cells.items() for p in check.predictions]
+
+    @property
+    def limit(self) -> float:
+        """The largest |z| that chance explains among so many predictions."""
+        return threshold(len(self.predictions))
+
+    @property
+    def worst(self) -> tuple[int, Prediction] | None:
+        """The prediction that is furthest off."""
+        return max(self.predictions, key=lambda found: abs(found[1].z), default=None)
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether every z lies within the limit; None where theory says nothing. A z that is no number does not."""
+        return all(abs(p.z) <= self.limit for _, p in self.predictions) if self.cells else None
+
+    @property
+    def bias(self) -> float:
+        """The smallest relative bias of a fit that some prediction would have shown."""
+        return min((p.bias for _, p in self.predictions), default=math.inf)
+
+    @property
+    def sentence(self) -> str:
+        """The check in one line."""
+        worst = self.worst
+        if worst is None:
+            return "theory: no oracle covers this run"
+        text = f"theory: {len(self.predictions)} predictions, largest |z| {abs(worst[1].z):.1f}"
+        text += f" (chance explains up to {self.limit:.1f})"
+        if math.isfinite(self.bias):
+            text += f"; a bias of {_percent(self.bias)} a fit would have shown"
+        return text if self.holds else f"{text}; the run LEAVES THEORY: {self.fault(worst[0])}"
+
+    def fault(self, cell: int) -> str:
+        """What is furthest off in a cell, or nothing if all is within the limit."""
+        found = [p for c, p in self.predictions if c == cell and not abs(p.z) <= self.limit]
+        if not found:
+            return ""
+        p = max(found, key=lambda p: abs(p.z))
+        told = f"{p.oracle} on {p.quantity} at generation {p.generation:,}, z {p.z:.1f}"
+        return f"{told} ({p.observed:.4g} observed, {p.predicted:.4g} predicted, standard error {p.error:.2g})"
+
+    def json(self, frame: Frame) -> list[dict[str, Any]]:
+        """The stable machine-readable form."""
+        return [
+            {
+                "cell": {"arm": frame.cells[cell].arm, **frame.cells[cell].axes},
+                "oracle": p.oracle,
+                "quantity": p.quantity,
+                "generation": p.generation,
+                "observed": finite(p.observed),
+                "predicted": finite(p.predicted),
+                "error": finite(p.error),
+                "z": finite(p.z),
+            }
+            for cell, p in self.predictions
+        ]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %"
+
+
+@lru_cache(maxsize=4)
+def verification(frame: Frame) -> Verification:
+    """Every prediction that an oracle makes of a run."""
+    found = {}
+    for number, cell in enumerate(frame.cells):
+        setting = setting_of(frame, cell)
+        check = _check(frame, number, setting) if setting is not None else None
+        if check is not None:
+            found[number] = check
+    return Verification(found)
+
+
+def _check(frame: Frame, cell: int, setting: Setting) -> Check | None:
+    check = covered.check(setting, _observed(frame, cell, covered.QUANTITIES[setting.world]))
+    if setting.world == "categorical" and setting.policy == "replace":
+        more = _extinctions(frame, cell)
+        if more and check is not None:
+            return check._replace(predictions=[*check.predictions, *more])
+    return check
+
+
+def _observed(frame: Frame, cell: int, names: Sequence[str]) -> dict[str, Records]:
+    """Quantities of all chains at the records: no number where a chain has none."""
+    chains = [readings for (c, _), readings in sorted(frame.by_chain.items()) if c == cell]
+    generations = sorted({g for readings in chains for g in readings})
+    found = {}
+    for name in names:
+        values = [
+            [readings[g][name].value if g in readings and name in readings[g] else math.nan for g in generations]
+            for readings in chains
+        ]
+        found[name] = Records.whole(generations, np.array(values).reshape(len(chains), len(generations)))
+    return found
+
+
+# ---- what theory has to know of a cell ----
+
+
+def setting_of(frame: Frame, cell: Cell) -> Setting | None:
+    """What theory has to know of a cell; None where no oracle covers it."""
+    policy = plugins.make("policies", cell.policy, "policy")
+    start = frame.rows_of(cell)
+    generations = frame.experiment.generations
+    if start is None or not isinstance(policy, Blend) or generations > _MOST:
+        return None
+    samples = Samples(**{**cell.samples, "start": start})
+    constant = samples.growth == "constant"
+    rows = np.full(generations + 1, start) if constant else np.array([samples.at(t) for t in range(generations + 1)])
+    blend, world = _blend(policy, rows), _world(cell)
+    return None if blend is None or world is None else Setting(rows=rows, **blend, **world)
+
+
+def _blend(policy: Blend, rows: NDArray[np.int64]) -> dict[str, Any] | None:
+    """Policy, real rows and anchor in the words of theory, or None where a blend has none."""
+    shares = (policy.synthetic, policy.previous, policy.original, policy.fresh)
+    if any(not isinstance(s, int | float) and len(s) > 1 for s in (*shares, policy.budget or 0.0)):
+        return None
+    n = int(rows[0])
+    made = policy.rows(1, n, 0)
+    budget = policy.budget_rows(1, n)
+    if policy.keep_all:
+        kept = {None: "accumulate", n: "accumulate_subsample"}.get(budget)
+        return {"policy": kept} if kept and made.synthetic == n else None
+    if budget is not None or made.previous or (made.original and made.fresh):
+        return None
+    if made.synthetic == n:
+        return {"policy": "replace"}
+    anchor = "fresh" if made.fresh else policy.anchor
+    return {"policy": "mix", "real": made.original + made.fresh, "anchor": anchor}
+
+
+def _world(cell: Cell) -> dict[str, Any] | None:
+    """World and its numbers, from what the learner and the source are."""
+    learner, kind = cell.learner, cell.learner["kind"]
+    if kind == "categorical":
+        return {"world": "categorical", "known": cell.source["kind"] in _KNOWN}
+    found = source_of(cell)
+    if found is None:
+        return None
+    source, one = found[0], _is_one_gaussian(found[0])
+    if kind == "gaussian" and one:
+        return {"world": "gaussian", "estimator": learner["estimator"], "dimension": len(source.columns)}
+    if kind == "gmm" and one and learner["components"] == 1 and learner["floor"] == 0.0:
+        return {"world": "gaussian", "dimension": len(source.columns)}
+    if kind == "regression" and cell.source["kind"] == "linear" and learner["noise"] == source.noise:
+        fixed = learner["design"] == "fixed"
+        return {
+            "world": "regression",
+            "dimension": len(source.columns) - 1,
+            "noise": source.noise,
+            "fixed_design": fixed,
+        }
+    waiting = {"kind": "exponential_family", "family": "exponential"}
+    if all(node.get(k) == v for node in (cell.learner, cell.source) for k, v in waiting.items()):
+        return {"world": "exponential"}
+    return None
+
+
+def _is_one_gaussian(source: Any) -> bool:
+    law = getattr(source, "law", None)
+    return law is not None and len(law.weights) == 1
+
+
+# ---- extinction of rare categories ----
+
+
+class Bin(NamedTuple):
+    """Categories with so many copies in the first pool, over all chains of a cell, at one generation."""
+
+    least: int
+    most: int
+    types: float
+    lost: float
+    expected: float
+    variance: float
+
+
+def extinction(frame: Frame, cell: int, generation: int) -> list[Bin]:
+    """The bins of a cell at a record, summed over its chains; empty where none were taken."""
+    tables = [
+        found["extinction"]
+        for key in sorted(frame.chains)
+        if key[0] == cell and "extinction" in (found := frame.reader.arrays(key, generation, "measure/"))
+    ]
+    if not tables:
+        return []
+    whole = np.sum(tables, axis=0)
+    return [
+        Bin(2 ** (b - 1) + 1 if b else 1, 2**b, *(float(v) for v in whole[b][: len(COLUMNS)]))
+        for b in range(BINS)
+        if whole[b, 0]
+    ]
+
+
+def _extinctions(frame: Frame, cell: int) -> list[Prediction]:
+    """D4: rare categories lost, over all chains, at each record after the first."""
+    found = []
+    for generation in frame.experiment.records():
+        bins = [b for b in extinction(frame, cell, generation) if math.isfinite(b.expected)]
+        lost, expected, variance = (sum(values) for values in list(zip(*bins, strict=True))[3:]) if bins else (0, 0, 0)
+        if variance >= _LEAST:
+            error = math.sqrt(variance)
+            z = (lost - expected) / error
+            found.append(Prediction("D4", "rare categories lost", generation, lost, expected, error, z))
+    return found

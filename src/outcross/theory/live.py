@@ -1,0 +1,230 @@
+"""The live check: what theory predicts of the chains of a run, beside what they did, with a z-score for each.
+
+A prediction is of an *innovation*: what a quantity did since the last record, beyond what was to be expected given that
+record. Innovations of different records are uncorrelated, so each is a test of its own, and a fault in any generation
+shows at the next record. z is the innovation's mean over chains against the oracle, in standard errors: the oracle's
+own where it gives one, else those of the chains (through Student's t, so that few chains are not taken for many).
+Theory counts fits from 1: generation t is fit g = t + 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Array = NDArray[np.float64]
+FALSE_ALARMS = 0.001  # chance that a sound run leaves the band anywhere
+_POWER = float(stats.norm.ppf(0.8))
+_FEW = 4  # chains below which their own spread is no standard error
+_HEAVY = 4.0  # kurtosis beyond which a mean square rests on few chains
+_SURE = 700.0  # a log probability that is still a number
+
+
+class Prediction(NamedTuple):
+    """One innovation: its mean over chains, what theory predicts, the standard error, and z.
+
+    bias: the relative bias of every fit since the last record that would have shown, with a power of 80 %; infinite
+    where the quantity is not one that a biased fit moves in proportion.
+    """
+
+    oracle: str
+    quantity: str
+    generation: int
+    observed: float
+    predicted: float
+    error: float
+    z: float
+    bias: float = math.inf
+
+
+class Level(NamedTuple):
+    """The mean over chains of a quantity at a record, where theory expects it, and the standard error."""
+
+    generation: int
+    observed: float
+    predicted: float
+    error: float
+
+
+class Check(NamedTuple):
+    """Every prediction of one cell, and the levels of the quantity that a picture shows."""
+
+    quantity: str
+    predictions: list[Prediction]
+    levels: list[Level]
+
+
+class Records(NamedTuple):
+    """One quantity of all chains (R, T) at recorded generations (T,): up to the first where a chain has no number."""
+
+    generations: list[int]
+    values: Array
+
+    @classmethod
+    def whole(cls, generations: Sequence[int], values: Array) -> Records:
+        """The records at which every chain has a number, up to the first where one has none."""
+        there = np.asarray(np.isfinite(values).all(axis=0))
+        count = len(there) if there.all() else int(np.argmin(there))
+        return cls(list(generations[:count]), values[:, :count])
+
+    def steps(self, start: float | None) -> Iterator[tuple[int, int, Array, Array]]:
+        """Generations a and b of neighbouring records, values at both; a = -1, before the first fit, has `start`."""
+        if start is not None and self.generations and self.generations[0] == 0:
+            yield -1, 0, np.full(len(self.values), start), self.values[:, 0]
+        for i in range(1, len(self.generations)):
+            yield self.generations[i - 1], self.generations[i], self.values[:, i - 1], self.values[:, i]
+
+
+def threshold(predictions: int) -> float:
+    """The largest |z| that chance explains among so many predictions (Bonferroni, FALSE_ALARMS)."""
+    return float(stats.norm.isf(FALSE_ALARMS / (2 * max(predictions, 1))))
+
+
+Stretch = Callable[[int, int], float]  # a number for the fits of generations a + 1 .. b; a = -1 begins at the first
+
+
+def logs(oracle: str, quantity: str, at: Records, mean: Stretch, variance: Stretch, unit: float = 1.0) -> Check:
+    """Predictions of a quantity to which every fit adds an independent term, with the mean and variance of their sums.
+
+    unit: what a relative bias of one in a fit adds. The levels are the sums from the first fit on.
+    """
+    found, n = [], len(at.values)
+    for a, b, before, now in at.steps(0.0):
+        observed, predicted = float((now - before).mean()), mean(a, b)
+        error = math.sqrt(variance(a, b) / n)
+        z = (observed - predicted) / error
+        found.append(Prediction(oracle, quantity, b, observed, predicted, error, z, _seen(error, unit * (b - a))))
+    means = at.values.mean(axis=0)
+    shown = [
+        Level(t, float(m), mean(-1, t), math.sqrt(variance(-1, t) / n))
+        for t, m in zip(at.generations, means, strict=True)
+    ]
+    return Check(quantity, found, shown)
+
+
+def spreads(oracle: str, quantity: str, at: Records, variance: Stretch, fourth: Stretch) -> list[Prediction]:
+    """Predictions of how innovations vary between chains: sums of independent terms, with their fourth cumulant.
+
+    Draws used twice keep every mean and show here.
+    """
+    n = len(at.values)
+    if n < 4 * _FEW:
+        return []
+    found = []
+    for a, b, before, now in at.steps(0.0):
+        predicted = variance(a, b)
+        observed = float((now - before).var(ddof=1))
+        error = math.sqrt(fourth(a, b) / n + 2.0 * predicted**2 / (n - 1))
+        found.append(
+            Prediction(oracle, quantity, b, observed, predicted, error, _gamma_score(observed, predicted, error))
+        )
+    return found
+
+
+def levels(
+    oracle: str,
+    quantity: str,
+    at: Records,
+    expected: Callable[[int], float],
+    start: float | None,
+    carry: Stretch,
+    noise: Stretch | None = None,
+) -> Check:
+    """Predictions of x_b - carry(a, b) x_a, whose expectation is that of the two levels.
+
+    expected: the level at a generation. start: the level before the first fit, None where nothing is known of it.
+    carry: what of a deviation at a is left at b. noise: variance of x_b / x_a given x_a; without it the errors are
+    those of the chains.
+    """
+    found = []
+    for a, b, before, now in at.steps(start):
+        keep = carry(a, b)
+        predicted = expected(b) - keep * (float(start or 0.0) if a < 0 else expected(a))
+        innovation = now - keep * before - predicted
+        score = _chains_score(innovation) if noise is None else _own_score(innovation, before, noise(a, b))
+        if score is not None:
+            z, error = score
+            bias = _seen(error, abs(expected(b)) * _biased_fits(keep, b - a))
+            observed = float(innovation.mean()) + predicted
+            found.append(Prediction(oracle, quantity, b, observed, predicted, error, z, bias))
+    return Check(quantity, found, _means(at, expected))
+
+
+def _biased_fits(keep: float, fits: int) -> float:
+    """How many fits' bias is seen at the end of a stretch at whose end `keep` of a deviation is left."""
+    if keep >= 1.0:
+        return float(fits)
+    return (1.0 - keep) / (1.0 - keep ** (1.0 / fits)) if keep > 0.0 else 1.0
+
+
+def _means(at: Records, expected: Callable[[int], float]) -> list[Level]:
+    """Levels whose errors are those of the chains."""
+    n = len(at.values)
+    error = at.values.std(axis=0, ddof=1) / math.sqrt(n) if n > 1 else np.full(len(at.generations), math.nan)
+    means = at.values.mean(axis=0)
+    return [Level(t, float(m), expected(t), float(e)) for t, m, e in zip(at.generations, means, error, strict=True)]
+
+
+def squares(
+    oracle: str, quantity: str, generation: int, innovation: Array, predicted: float, kurtosis: float = 3.0
+) -> list[Prediction]:
+    """A prediction of the mean square of an innovation of mean 0; none where too few chains would carry it."""
+    n = len(innovation)
+    if kurtosis > _HEAVY or n < _FEW:
+        return []
+    error = predicted * math.sqrt((kurtosis - 1.0) / n)
+    observed = float((innovation**2).mean())
+    z = _gamma_score(observed, predicted, error)
+    return [Prediction(oracle, quantity, generation, observed, predicted, error, z)]
+
+
+def _own_score(innovation: Array, before: Array, noise: float) -> tuple[float, float] | None:
+    error = math.sqrt(float((before**2).sum()) * noise) / len(innovation)
+    return (float(innovation.mean()) / error, error) if error > 0.0 else None
+
+
+def _chains_score(innovation: Array) -> tuple[float, float] | None:
+    """Z of a mean of 0 by the chains' own spread, through Student's t; None where they have no spread.
+
+    Skewed chains would bias t: its skewness is taken out by Hall's cubic transformation (Hall 1992, J. R. Stat. Soc. B
+    54, 221-228).
+    """
+    n = len(innovation)
+    if n < _FEW or not innovation.std() > 0.0:
+        return None
+    error = float(innovation.std(ddof=1)) / math.sqrt(n)
+    t, skew = float(innovation.mean()) / error, float(stats.skew(innovation)) / (3.0 * math.sqrt(n))
+    t += skew * t**2 + skew**2 * t**3 / 3.0 + skew / 2.0
+    return math.copysign(_score(float(stats.t.logsf(abs(t), n - 1))), t), error
+
+
+def _gamma_score(observed: float, predicted: float, error: float) -> float:
+    """Z of a mean square, by the gamma law of the same mean and variance: a few squares are skewed."""
+    shape = (predicted / error) ** 2
+    law = stats.gamma(shape, scale=predicted / shape)
+    above, below = float(law.logsf(observed)), float(law.logcdf(observed))
+    return _score(above) if above < below else -_score(below)
+
+
+def _score(log_tail: float) -> float:
+    """The normal deviate with this tail."""
+    return float(stats.norm.isf(math.exp(max(log_tail, -_SURE))))
+
+
+def _seen(error: float, effect: float) -> float:
+    """Relative bias that would be noticed, where a bias of one moves the mean by `effect`."""
+    return (threshold(1) + _POWER) * error / effect if effect > 0.0 else math.inf
+
+
+def joined(parts: Sequence[Check], more: Sequence[Prediction] = ()) -> Check | None:
+    """Several checks of one cell as one; the first one's levels are shown. None without a prediction."""
+    found = [p for part in parts for p in part.predictions] + list(more)
+    return Check(parts[0].quantity, found, parts[0].levels) if found else None
+
+
+Observed = Mapping[str, Records]
