@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from outcross import __version__
-from outcross.cli import compare, doctor, export, fsck, gc, ls, plugins, report, rm, run, schema, show
+from outcross.cli import compare, doctor, export, fsck, gc, ls, plugins, report, rm, run, schema, show, tails
 
 app = typer.Typer(
     name="outcross",
@@ -39,6 +39,7 @@ for verb, panel in (
     (compare, "Study"),
     (ls, "Study"),
     (export, "Study"),
+    (tails, "Guard"),
     (fsck, "Upkeep"),
     (gc, "Upkeep"),
     (rm, "Upkeep"),

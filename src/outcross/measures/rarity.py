@@ -15,6 +15,8 @@ must be ruled out before a loss is called one (intersection-union test, Berger 1
   snapshot is drawn `generations` times from all of it. (Were its chance the only one, a real text would look like a
   loss: the items that T shows once are fewer elsewhere. Were the other the only one, a law with a gap in it would.)
 
+Who knows the origin can say so, and smaller losses are found.
+
 A drawn snapshot has as many documents as hold the snapshot's tokens, so documents of the snapshot are never needed.
 p-values are one-sided and corrected by the most extreme bin of each resample (Westfall and Young 1993); those of single
 items likewise, and both once more by 2, for there are two families. An item's score is the binomial (large-sample
@@ -38,6 +40,7 @@ from outcross.core.rng import Purpose, Stream, Streams
 from outcross.core.statistics import Counts, multinomial
 
 Array = NDArray[np.float64]
+Origin = Literal["either", "elsewhere", "here"]
 Ints = NDArray[np.int64]
 DOCUMENTS = 40  # real documents below which their variety cannot be told
 TOKENS = 50  # of T in a bin: thinner bins are joined with the next
@@ -46,6 +49,7 @@ NAMEABLE = 0.5  # items can be named among the rarer, which together hold about 
 LARGEST = 0.5  # a loss in the rarest bin that must not go unseen in a verdict of `kept`
 _POWER = 0.8416  # standard normal quantile of the chance, 80 %, to find a loss that is called detectable
 _FAMILIES = 2  # bins, and single items
+_SEEN = 10.0  # tokens of a bin that must be expected, for their absence to tell
 _HALF = 0.5  # token added to each count of a bin, so that a bin can be empty
 _ROOM = 1 << 24  # numbers held at once by the resamples
 
@@ -94,15 +98,19 @@ class Documents:
 
 @dataclass(frozen=True)
 class Bin:
-    """Items with `least` to `most` copies in T; shares of all tokens in R, in all real text, in the snapshot."""
+    """Items with `least` to `most` copies in T; shares of all tokens in R, in all real text, in the snapshot.
+
+    `real` is held or whole, what the snapshot is compared with: the share of the origin that explains it better.
+    """
 
     least: int
     most: int
     items: int
     held: float
     whole: float
+    real: float
     snapshot: float
-    ratio: float  # of the snapshot's share to the real one, the origin that explains the snapshot better
+    ratio: float  # snapshot / real
     low: float  # 95 % interval of the ratio, from the resamples
     high: float
     p: float  # corrected; NaN where the bin is not among the rarer items tested
@@ -114,6 +122,9 @@ class Bin:
     def copies(self) -> str:
         """The range of copies in words."""
         return f"{self.least:,}" if self.least == self.most else f"{self.least:,}-{self.most:,}"
+
+    def __str__(self) -> str:
+        return f"items with {self.copies} {'copy' if self.most == 1 else 'copies'}"
 
 
 @dataclass(frozen=True)
@@ -152,10 +163,12 @@ def rarity(
     alpha: float = 0.05,
     resamples: int = 499,
     seed: int = 0,
+    origin: Origin = "either",
 ) -> Rarity:
     """Compare a snapshot, as documents or counts (K,), with real documents over the same K items.
 
     generations: how often chance may have drawn the text anew. alpha: false alarms allowed, over all bins and items.
+    origin: what the snapshot's model was trained on, where that is known: this very text (`here`) or another.
     Raises InputError on settings out of range.
     """
     require(1 <= generations <= 1000, f"generations are 1 to 1000, got {generations}")
@@ -171,7 +184,7 @@ def rarity(
     if why:
         return Rarity("inconclusive", why)
     names = labels or tuple(map(str, range(len(found))))
-    return _Test(real, found, names, generations, alpha, resamples, Streams.of(seed, 0)).result()
+    return _Test(real, found, names, generations, alpha, resamples, Streams.of(seed, 0), origin).result()
 
 
 def _too_little(real: Documents, found: Array) -> str | None:
@@ -203,6 +216,7 @@ class _Test:
     alpha: float
     resamples: int
     streams: Streams
+    origin: Origin
 
     # ---- the split and the bins ----
 
@@ -372,13 +386,12 @@ class _Test:
     def _bins(self) -> tuple[Bin, ...]:
         held, whole = self._shares(self.split[1]), self._shares(self.real.times)
         size, seen = float(self.found.sum()), self._tokens
-        judged = dict(zip(self.tested, self._judged(held * size, whole * size), strict=True))
+        judged = dict(zip(self.tested, self._judged(), strict=True))
         out = []
         for b, (least, most) in enumerate(self.edges):
             members = self.bin_of == b
-            expected = (held, whole)[judged[b].way if b in judged else 0][b]
-            tail = judged[b] if b in judged else _UNTESTED
-            ratio = float(seen[b] / size / expected)
+            tail = judged.get(b) or _Tail(float(self.ways[0].share[b]))
+            ratio = float(seen[b] / size / tail.real)
             out.append(
                 Bin(
                     least,
@@ -386,6 +399,7 @@ class _Test:
                     items=int(members.sum()),
                     held=float(held[b]),
                     whole=float(whole[b]),
+                    real=tail.real,
                     snapshot=float(seen[b] / size),
                     ratio=ratio,
                     low=ratio * tail.low,
@@ -404,26 +418,32 @@ class _Test:
         return np.bincount(self.bin_of + 1, weights=self.found, minlength=len(self.edges) + 1)[1:].astype(np.float64)
 
     @cached_property
-    def ways(self) -> tuple[_Way, _Way]:
-        """Both neutral origins against what was found."""
-        both = ((self.null.elsewhere, self.split[1]), (self.null.here, self.real.times))
+    def ways(self) -> tuple[_Way, ...]:
+        """The neutral origins that are possible, against what was found."""
         seen, size = self._tokens[:, None], self.found.sum()
-        real = [_log_ratio(seen, size, (self.by_bin.T @ t)[:, None], self.real.lengths @ t)[:, 0] for _, t in both]
-        alpha = self.alpha / _FAMILIES
-        return tuple(  # type: ignore[return-value]
-            _Way.of(null[:, self.tested], r[self.tested], alpha) for (null, _), r in zip(both, real, strict=True)
-        )
+        out = []
+        for name, null, times in (
+            ("elsewhere", self.null.elsewhere, self.split[1]),
+            ("here", self.null.here, self.real.times),
+        ):
+            if self.origin in (name, "either"):
+                real = (self.by_bin.T @ times)[:, None]
+                ratio = _log_ratio(seen, size, real, self.real.lengths @ times)[:, 0]
+                out.append(
+                    _Way.of(null[:, self.tested], ratio[self.tested], self.alpha / _FAMILIES, self._shares(times))
+                )
+        return tuple(out)
 
-    def _judged(self, *expected: Array) -> Iterator[_Tail]:
-        """What each tested bin shows: the origin that explains it better, and what both together could have shown."""
+    def _judged(self) -> Iterator[_Tail]:
+        """What each tested bin shows: the origin that explains it best, and what all together could have shown."""
         for place, b in enumerate(self.tested):
-            tokens = [float(e[b]) for e in expected]
-            way = int(self.ways[1].p[place] > self.ways[0].p[place])
-            low, high = self.ways[way].spread[:, place]
-            p = min(1.0, _FAMILIES * max(float(w.p[place]) for w in self.ways))
-            reach = [w.reach(place, t) for w, t in zip(self.ways, tokens, strict=True)]
+            best = max(self.ways, key=lambda way: float(way.p[place]))
+            low, high = best.spread[:, place]
+            shares = [float(way.share[b]) for way in self.ways]
+            reach = [w.reach(place, s * self.found.sum()) for w, s in zip(self.ways, shares, strict=True)]
             extinct = float(np.quantile(self.null.extinct[:, place], 0.95, method="higher"))
-            yield _Tail(way, float(low), float(high), p, _detectable(reach, *tokens), extinct)
+            p = min(1.0, _FAMILIES * float(best.p[place]))
+            yield _Tail(float(best.share[b]), float(low), float(high), p, _detectable(reach, shares), extinct)
 
     def _shares(self, times: Ints) -> Array:
         return np.asarray(self.by_bin.T @ times) / (self.real.lengths @ times)
@@ -452,7 +472,7 @@ class _Test:
         if rarest.detectable <= LARGEST:
             top = judged[-1]
             return "kept", (
-                f"no loss beyond chance: items with {rarest.copies} copies keep {rarest.ratio:.2f} of their share "
+                f"no loss beyond chance: {rarest} keep {rarest.ratio:.2f} of their share "
                 f"({rarest.low:.2f} to {rarest.high:.2f}), those with up to {top.most:,} keep {top.ratio:.2f}; a loss "
                 f"of {rarest.detectable:.0%} among the former, of {top.detectable:.0%} among the latter would have "
                 "been found"
@@ -464,7 +484,7 @@ class _Test:
         if lost:
             worst = min(lost, key=lambda b: b.ratio)
             parts.append(
-                f"items with {worst.copies} copies keep {worst.ratio:.2f} of their share ({worst.low:.2f} to "
+                f"{worst} keep {worst.ratio:.2f} of their share ({worst.low:.2f} to "
                 f"{worst.high:.2f}; p {worst.p:.2g}), {len(lost)} of {len(self.tested)} bins have lost"
             )
         if named:
@@ -475,14 +495,18 @@ class _Test:
 
     def _needed(self, rarest: Bin) -> str:
         """How much more would show a loss of LARGEST in the rarest bin: its spread falls with the root of the size."""
-        worst = 1.0
+        fewest = min(float(way.share[self.tested[0]]) for way in self.ways) * self.found.sum()
+        worst = max(1.0, _SEEN / max(fewest, 1e-3))
         for way in self.ways:
             worst = max(worst, (float(way.sd[0]) * (_POWER - way.critical) / -math.log(1.0 - LARGEST)) ** 2)
         seen = "not even a total loss" if math.isnan(rarest.detectable) else f"only a loss of {rarest.detectable:.0%}"
+        what = f"{seen} of {rarest} would have been found, and {LARGEST:.0%} must be"
+        if worst == 1.0 and len(self.ways) > 1:  # it is not for want of text
+            return f"{what}; say whether the snapshot's model was trained on this text (origin here, or elsewhere)"
+        snapshot, real = float(self.found.sum()), float(self.real.total.sum())
         return (
-            f"{seen} of items with {rarest.copies} copies would have been found, and {LARGEST:.0%} must be; about "
-            f"{_round(worst * self.found.sum())} tokens of snapshot and {_round(worst * self.real.total.sum())} real "
-            f"ones are needed, there are {int(self.found.sum()):,} and {int(self.real.total.sum()):,}"
+            f"{what}; about {_round(worst * snapshot)} tokens of snapshot and {_round(worst * real)} real ones are "
+            f"needed, there are {snapshot:,.0f} and {real:,.0f}"
         )
 
 
@@ -498,21 +522,22 @@ class _Null:
 
 @dataclass(frozen=True, eq=False)
 class _Way:
-    """One neutral origin: corrected p of each tested bin, spread of its ratio, and what could be seen."""
+    """One neutral origin: corrected p of each tested bin, spread of its ratio, what can be seen; share of every bin."""
 
     p: Array
     spread: Array  # (2, B)
     sd: Array
     mean: Array
     critical: float
+    share: Array  # of every bin
 
     @classmethod
-    def of(cls, null: Array, observed: Array, alpha: float) -> _Way:
+    def of(cls, null: Array, observed: Array, alpha: float, share: Array) -> _Way:
         mean, sd = null.mean(axis=0), np.maximum(null.std(axis=0), 1e-12)
         lowest = np.sort(((null - mean) / sd).min(axis=1))
         p = (1.0 + np.searchsorted(lowest, (observed - mean) / sd, side="right")) / (1.0 + len(null))
         spread = np.exp(-np.quantile(null - mean, [0.975, 0.025], axis=0))
-        return cls(p, spread, sd, mean, float(np.quantile(lowest, alpha)))
+        return cls(p, spread, sd, mean, float(np.quantile(lowest, alpha)), share)
 
     def reach(self, place: int, expected: float) -> float:
         """Log ratio of a bin that is found with a chance of 80 %; -inf where too few tokens are expected for any."""
@@ -521,24 +546,21 @@ class _Way:
         return (self.critical - _POWER) * float(self.sd[place])
 
 
-def _detectable(reach: list[float], *shares: float) -> float:
+def _detectable(reach: list[float], shares: list[float]) -> float:
     """Smallest loss that is found whichever origin is the true one; NaN where not even a total one is."""
     left = min(share * math.exp(log) for share, log in zip(shares, reach, strict=True)) / max(shares)
     return 1.0 - left if left > 0.0 else math.nan
 
 
 class _Tail(NamedTuple):
-    """What one bin shows: the origin that explains it better (0 elsewhere, 1 here), and the columns of `Bin`."""
+    """What one bin shows: the real share it is compared with, and columns of `Bin`."""
 
-    way: int
-    low: float
-    high: float
-    p: float
-    detectable: float
-    extinct: float
-
-
-_UNTESTED = _Tail(0, *[math.nan] * 5)
+    real: float
+    low: float = math.nan
+    high: float = math.nan
+    p: float = math.nan
+    detectable: float = math.nan
+    extinct: float = math.nan
 
 
 def _octave(copies: Ints) -> Ints:
