@@ -49,6 +49,7 @@ NAMEABLE = 0.5  # items can be named among the rarer, which together hold about 
 LARGEST = 0.5  # a loss in the rarest bin that must not go unseen in a verdict of `kept`
 _POWER = 0.8416  # standard normal quantile of the chance, 80 %, to find a loss that is called detectable
 _FAMILIES = 2  # bins, and single items
+_MOST = 1e4  # times as long a snapshot is worth asking for
 _SEEN = 10.0  # tokens of a bin that must be expected, for their absence to tell
 _HALF = 0.5  # token added to each count of a bin, so that a bin can be empty
 _ROOM = 1 << 24  # numbers held at once by the resamples
@@ -429,9 +430,8 @@ class _Test:
             if self.origin in (name, "either"):
                 real = (self.by_bin.T @ times)[:, None]
                 ratio = _log_ratio(seen, size, real, self.real.lengths @ times)[:, 0]
-                out.append(
-                    _Way.of(null[:, self.tested], ratio[self.tested], self.alpha / _FAMILIES, self._shares(times))
-                )
+                alpha, tested = self.alpha / _FAMILIES, self.tested
+                out.append(_Way.of(name, null[:, tested], ratio[tested], alpha, self._shares(times)))
         return tuple(out)
 
     def _judged(self) -> Iterator[_Tail]:
@@ -494,20 +494,41 @@ class _Test:
         return "rare items are lost faster than chance: " + "; ".join(parts)
 
     def _needed(self, rarest: Bin) -> str:
-        """How much more would show a loss of LARGEST in the rarest bin: its spread falls with the root of the size."""
-        fewest = min(float(way.share[self.tested[0]]) for way in self.ways) * self.found.sum()
-        worst = max(1.0, _SEEN / max(fewest, 1e-3))
-        for way in self.ways:
-            worst = max(worst, (float(way.sd[0]) * (_POWER - way.critical) / -math.log(1.0 - LARGEST)) ** 2)
+        """How much snapshot would show a loss of LARGEST in the rarest bin."""
         seen = "not even a total loss" if math.isnan(rarest.detectable) else f"only a loss of {rarest.detectable:.0%}"
         what = f"{seen} of {rarest} would have been found, and {LARGEST:.0%} must be"
-        if worst == 1.0 and len(self.ways) > 1:  # it is not for want of text
+        shares = [float(way.share[self.tested[0]]) for way in self.ways]
+        room = [math.log(share / max(shares) / (1.0 - LARGEST)) for share in shares]
+        if min(room) <= 0.0:  # the origins are too far apart, however much text there is
             return f"{what}; say whether the snapshot's model was trained on this text (origin here, or elsewhere)"
-        snapshot, real = float(self.found.sum()), float(self.real.total.sum())
-        return (
-            f"{what}; about {_round(worst * snapshot)} tokens of snapshot and {_round(worst * real)} real ones are "
-            f"needed, there are {snapshot:,.0f} and {real:,.0f}"
-        )
+        size = float(self.found.sum())
+        for factor in max(1.0, _SEEN / (min(shares) * size)) * np.geomspace(1.0, _MOST, 400):
+            if all(self._reach(way, factor) <= r for way, r in zip(self.ways, room, strict=True)):
+                return f"{what}; about {_round(factor * size)} tokens of snapshot are needed, there are {size:,.0f}"
+        return f"{what}; more real text is needed than {self.real.total.sum():,.0f} tokens, whatever the snapshot"
+
+    def _reach(self, way: _Way, factor: float) -> float:
+        """Log ratio found with a chance of 80 % in the rarest bin, were the snapshot so many times as long."""
+        from scipy.special import ndtri
+
+        critical = min(way.critical, float(ndtri(self.alpha / _FAMILIES / len(self.tested))))
+        return math.sqrt(self._burst * self._variance(way.name, factor)) * (_POWER - critical)
+
+    @cached_property
+    def _burst(self) -> float:
+        """Variance of the log share of the rarest bin in one document (delta method)."""
+        times = self.real.times
+        tokens = self.by_bin[:, [int(self.tested[0])]].toarray()[:, 0]
+        mean = float(tokens @ times) / self.real.number
+        apart = tokens - self.real.lengths * float(tokens @ times) / float(self.real.lengths @ times)
+        return float((apart**2) @ times) / self.real.number / mean**2
+
+    def _variance(self, name: str, factor: float) -> float:
+        """Variance of the log ratio of a bin over that in one document, were the snapshot so many times as long."""
+        size = factor * self.size
+        training = min(size, self.real.number)
+        here = (self.generations - 1) / training + 1.0 / size
+        return here if name == "here" else here + 1.0 / training + 1.0 / float(self.split[1].sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -524,6 +545,7 @@ class _Null:
 class _Way:
     """One neutral origin: corrected p of each tested bin, spread of its ratio, what can be seen; share of every bin."""
 
+    name: str
     p: Array
     spread: Array  # (2, B)
     sd: Array
@@ -532,12 +554,12 @@ class _Way:
     share: Array  # of every bin
 
     @classmethod
-    def of(cls, null: Array, observed: Array, alpha: float, share: Array) -> _Way:
+    def of(cls, name: str, null: Array, observed: Array, alpha: float, share: Array) -> _Way:
         mean, sd = null.mean(axis=0), np.maximum(null.std(axis=0), 1e-12)
         lowest = np.sort(((null - mean) / sd).min(axis=1))
         p = (1.0 + np.searchsorted(lowest, (observed - mean) / sd, side="right")) / (1.0 + len(null))
         spread = np.exp(-np.quantile(null - mean, [0.975, 0.025], axis=0))
-        return cls(p, spread, sd, mean, float(np.quantile(lowest, alpha)), share)
+        return cls(name, p, spread, sd, mean, float(np.quantile(lowest, alpha)), share)
 
     def reach(self, place: int, expected: float) -> float:
         """Log ratio of a bin that is found with a chance of 80 %; -inf where too few tokens are expected for any."""
