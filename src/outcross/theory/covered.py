@@ -178,7 +178,7 @@ def _mixed(s: Setting, at: Observed) -> Check | None:
     known = mixing.recursion(n, s.real / n, len(s.rows), s.anchor, s.estimator)
     oracle, fades = _ANCHOR[s.anchor], _fading(1.0 - s.real / n)
     chief = live.levels(
-        oracle, "first_variance", at["first_variance"], lambda t: float(known.S[t]), 1.0, fades
+        oracle, "first_variance", at["first_variance"], lambda t: float(known.S[t]), 1.0, fades, martingale=_free(s),
     )  # fmt: skip
     more: list[Prediction] = []
     for i, (a, b, before, now) in enumerate(at["first_mean"].steps(0.0)):
@@ -212,7 +212,9 @@ def _subsampled(s: Setting, at: Observed) -> Check | None:
     def ratio(a: int, b: int) -> float:
         return known[b].variance / (known[a].variance if a >= 0 else 1.0)
 
-    chief = live.levels("A3", "first_variance", at["first_variance"], lambda t: known[t].variance, 1.0, ratio)
+    chief = live.levels(
+        "A3", "first_variance", at["first_variance"], lambda t: known[t].variance, 1.0, ratio, martingale=_free(s)
+    )
     more = [
         p
         for i, (_, b, _, now) in enumerate(at["first_mean"].steps(0.0))
@@ -242,8 +244,17 @@ def _categorical(s: Setting, at: Observed) -> Check | None:
     carry = _fading(1.0 - s.real / int(s.rows[0])) if s.policy == "mix" else ratio
     start = 1.0 if s.known else None
     return live.joined(
-        [live.levels(_DRIFT[s.policy], "heterozygosity_ratio", here, lambda t: expected[t], start, carry)]
+        [
+            live.levels(
+                _DRIFT[s.policy], "heterozygosity_ratio", here, lambda t: expected[t], start, carry, martingale=_free(s)
+            )
+        ]
     )
+
+
+def _free(s: Setting) -> bool:
+    """Whether no rows that stay in the pool unrecorded tie the generations together."""
+    return s.policy in ("replace", "accumulate") or (s.policy == "mix" and s.anchor == "fresh")
 
 
 _DRIFT = {"replace": "D1", "mix": "D6", "accumulate": "D7", "accumulate_subsample": "A3"}

@@ -85,6 +85,30 @@ def threshold(predictions: int) -> float:
     return float(stats.norm.isf(FALSE_ALARMS / (2 * max(predictions, 1))))
 
 
+def pooled(found: Sequence[Prediction]) -> list[Prediction]:
+    """All innovations of a quantity as one prediction: the relative bias of a fit that they show together, which is 0.
+
+    Each is weighted by what a bias does to it, in its standard errors: so it sees a bias too small for any one record.
+    """
+    sure = (threshold(1) + _POWER) / np.array([p.bias for p in found])
+    whole = float((sure**2).sum())
+    if len(found) < 2 or not whole > 0.0:
+        return []
+    bias, error, last = float(sure @ [p.z for p in found]) / whole, whole**-0.5, found[-1]
+    return [
+        Prediction(
+            last.oracle,
+            f"bias of {last.quantity} a fit",
+            last.generation,
+            bias,
+            0.0,
+            error,
+            bias / error,
+            _seen(error, 1.0),
+        )
+    ]
+
+
 Stretch = Callable[[int, int], float]  # a number for the fits of generations a + 1 .. b; a = -1 begins at the first
 
 
@@ -104,7 +128,7 @@ def logs(oracle: str, quantity: str, at: Records, mean: Stretch, variance: Stret
         Level(t, float(m), mean(-1, t), math.sqrt(variance(-1, t) / n))
         for t, m in zip(at.generations, means, strict=True)
     ]
-    return Check(quantity, found, shown)
+    return Check(quantity, found + pooled(found), shown)
 
 
 def spreads(oracle: str, quantity: str, at: Records, variance: Stretch, fourth: Stretch) -> list[Prediction]:
@@ -134,12 +158,14 @@ def levels(
     start: float | None,
     carry: Stretch,
     noise: Stretch | None = None,
+    martingale: bool = True,
 ) -> Check:
     """Predictions of x_b - carry(a, b) x_a, whose expectation is that of the two levels.
 
     expected: the level at a generation. start: the level before the first fit, None where nothing is known of it.
     carry: what of a deviation at a is left at b. noise: variance of x_b / x_a given x_a; without it the errors are
-    those of the chains.
+    those of the chains. martingale: whether nothing that is not recorded moves several innovations alike, so that they
+    can be pooled.
     """
     found = []
     for a, b, before, now in at.steps(start):
@@ -152,7 +178,7 @@ def levels(
             bias = _seen(error, abs(expected(b)) * _biased_fits(keep, b - a))
             observed = float(innovation.mean()) + predicted
             found.append(Prediction(oracle, quantity, b, observed, predicted, error, z, bias))
-    return Check(quantity, found, _means(at, expected))
+    return Check(quantity, found + (pooled(found) if martingale else []), _means(at, expected))
 
 
 def _biased_fits(keep: float, fits: int) -> float:

@@ -1,0 +1,256 @@
+"""The live check: over 100 seeds its z-scores have standard deviation 1, and engines biased on purpose are caught.
+
+16 chains a seed, ten or so records each; the standard deviation is over all predictions of an oracle and all seeds.
+"""
+
+from collections import defaultdict
+
+import numpy as np
+import pytest
+
+import outcross.core.loop as loop
+from outcross.api import run
+from outcross.core.loop import Chain
+from outcross.core.policies import accumulate, accumulate_subsample, mix, replace
+from outcross.core.rng import Purpose
+from outcross.core.schedules import Samples
+from outcross.core.statistics import Moments
+from outcross.families import categorical, gaussian
+from outcross.families.categorical import CategoricalModel
+from outcross.families.exponential_family import Learner as OneParameter
+from outcross.families.regression import Learner as Regression
+from outcross.measures.categories import heterozygosity
+from outcross.measures.context import Reference, sample_moments
+from outcross.runs import worker
+from outcross.runs.spec import Experiment
+from outcross.sources.exponential_family import Source as OneParameterSource
+from outcross.sources.linear import Source as Linear
+from outcross.sources.normal import Source as Normal
+from outcross.sources.zipf import Source as Zipf
+from outcross.theory import covered
+from outcross.theory.covered import Setting
+from outcross.theory.drift import lost_by_drift
+from outcross.theory.live import Records, threshold
+
+SEEDS, CHAINS = 100, 16
+RECORDS = [0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50]
+
+
+def quantities(model, source, first, t):
+    """What the live check looks at, read off a model as the measures do."""
+    if isinstance(model, CategoricalModel):
+        return {"heterozygosity_ratio": heterozygosity(model.probabilities) / heterozygosity(source.frequencies)}
+    if hasattr(model, "coefficients"):
+        gap = model.coefficients - source.coefficients
+        return {"coefficient_error": gap @ gap}
+    mean, covariance = (model.law if hasattr(model, "law") else model).moments
+    truth = source.law.moments if source.law is not None else source.moments
+    return {
+        "first_mean": (mean[0] - truth.mean[0]) / np.sqrt(truth.covariance[0, 0]),
+        "first_variance": covariance[0, 0] / truth.covariance[0, 0],
+        "log_det_ratio": np.linalg.slogdet(covariance)[1] - np.linalg.slogdet(truth.covariance)[1],
+    }
+
+
+def observed(learner, policy, source, samples, seed):
+    found = defaultdict(lambda: np.full((CHAINS, len(RECORDS)), np.nan))
+    for number in range(CHAINS):
+        chain = Chain(learner, policy, source, samples, seed, number)
+        first = at = chain.start()
+        for j, t in enumerate(RECORDS):
+            at = chain.leap(at, t)
+            for name, value in quantities(at.model, source, first, t).items():
+                found[name][number, j] = value
+    return {name: Records.whole(RECORDS, values) for name, values in found.items()}
+
+
+LETTERS = Zipf(10, 1.5)
+CASES = {
+    "G4": (gaussian.Learner(), replace(), Normal(), 20, {"world": "gaussian", "policy": "replace"}),
+    "G6": (gaussian.Learner("unbiased"), replace(), Normal((0.0,) * 3), 20,
+           {"world": "gaussian", "policy": "replace", "estimator": "unbiased", "dimension": 3}),
+    "A1": (gaussian.Learner("unbiased"), accumulate(), Normal(), 20,
+           {"world": "gaussian", "policy": "accumulate", "estimator": "unbiased"}),
+    "A3": (gaussian.Learner(), accumulate_subsample(), Normal(), 20,
+           {"world": "gaussian", "policy": "accumulate_subsample"}),
+    "M1": (gaussian.Learner("unbiased"), mix(0.1, "fresh"), Normal(), 100,
+           {"world": "gaussian", "policy": "mix", "real": 10, "anchor": "fresh", "estimator": "unbiased"}),
+    "M3": (gaussian.Learner(), mix(0.2, "fixed"), Normal(), 100,
+           {"world": "gaussian", "policy": "mix", "real": 20, "anchor": "fixed"}),
+    "M4": (gaussian.Learner(), mix(0.2, "redrawn"), Normal(), 100,
+           {"world": "gaussian", "policy": "mix", "real": 20, "anchor": "redrawn"}),
+    "D1": (categorical.Learner(), replace(), LETTERS, 200, {"world": "categorical", "policy": "replace"}),
+    "D6": (categorical.Learner(), mix(0.1, "fresh"), LETTERS, 200,
+           {"world": "categorical", "policy": "mix", "real": 20, "anchor": "fresh"}),
+    "D6 redrawn": (categorical.Learner(), mix(0.1, "redrawn"), LETTERS, 200,
+                   {"world": "categorical", "policy": "mix", "real": 20, "anchor": "redrawn"}),
+    "D7": (categorical.Learner(), accumulate(), LETTERS, 40, {"world": "categorical", "policy": "accumulate"}),
+    "R1": (Regression(), replace(), Linear(), 30, {"world": "regression", "policy": "replace", "dimension": 5}),
+    "R2": (Regression("fixed"), accumulate(), Linear(), 30,
+           {"world": "regression", "policy": "accumulate", "dimension": 5, "fixed_design": True}),
+    "R3": (Regression(), accumulate(), Linear(), 30, {"world": "regression", "policy": "accumulate", "dimension": 5}),
+    "E1": (OneParameter("exponential"), replace(), OneParameterSource("exponential", (2.0,)), 20,
+           {"world": "exponential", "policy": "replace"}),
+}  # fmt: skip
+
+
+def scores(case, growth="constant"):
+    """z of every prediction by oracle, over all seeds, and how many seeds leave the band."""
+    learner, policy, source, n, setting = CASES[case]
+    samples = Samples(n, growth)
+    rows = np.array([samples.at(t) for t in range(RECORDS[-1] + 1)])
+    found, alarms = defaultdict(list), 0
+    for seed in range(SEEDS):
+        check = covered.check(Setting(rows=rows, **setting), observed(learner, policy, source, samples, seed))
+        for p in check.predictions:
+            found[p.oracle, p.quantity.startswith("bias")].append(p.z)
+        alarms += max(abs(p.z) for p in check.predictions) > threshold(len(check.predictions))
+    return found, alarms
+
+
+def sound(found, alarms):
+    """Standard deviation of z between 0.8 and 1.2, no drift, and hardly a false alarm in 100 (1 in 1,000 is meant)."""
+    for oracle, z in found.items():
+        assert np.isfinite(z).all()
+        assert 0.8 < np.std(z) < 1.2, (oracle, np.std(z))
+        assert abs(np.mean(z)) < max(0.2, 4.0 / np.sqrt(len(z))), (oracle, np.mean(z))
+    assert alarms <= 2
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_z_scores_are_neither_swollen_nor_shrunk(case):
+    sound(*scores(case))
+
+
+def test_z_scores_are_sound_on_growing_samples():
+    sound(*scores("G4", "linear"))
+
+
+def test_z_scores_of_lost_rare_categories_are_sound():
+    """D4 as the observatory takes it: over chains and all rare categories of the first pool, n = 5,000."""
+    source, z = Zipf(3000, 1.0), defaultdict(list)
+    for seed in range(SEEDS):
+        sums = np.zeros((len(RECORDS), 3))
+        for number in range(4):
+            chain = Chain(categorical.Learner(), replace(), source, Samples(5000), seed, number)
+            at = chain.start()
+            rare = np.flatnonzero((at.model.counts > 0) & (at.model.counts <= 14))
+            copies = at.model.counts[rare]
+            for j, t in enumerate(RECORDS[1:], start=1):
+                at = chain.leap(at, t)
+                sums[j] += ((at.model.counts[rare] == 0).sum(), *lost_by_drift(copies, t, 5000))
+        for j, t in enumerate(RECORDS[1:], start=1):
+            z[t].append((sums[j, 0] - sums[j, 1]) / np.sqrt(sums[j, 2]))
+    whole = np.concatenate(list(z.values()))
+    assert 0.8 < whole.std() < 1.2
+    assert abs(whole.mean()) < 0.3
+
+
+# ---- engines biased on purpose, through the public run ----
+
+
+def result(tmp_path, **settings):
+    tree = {
+        "source": {"kind": "normal"}, "learner": {"kind": "gaussian"}, "arms": {"a": {"policy": {"kind": "replace"}}},
+        "samples": 100, "generations": 200, "chains": 64, "measures": ["moments", "column"], "floor": 0, "seed": 3,
+    }  # fmt: skip
+    return run(Experiment.parse(tree | settings), out=tmp_path, workers=1, report=False)
+
+
+def caught(found):
+    assert found.theory.holds is False
+    assert "leaves theory" in found.verdicts[0].why
+    assert "LEAVES THEORY" in found.theory.sentence
+    assert found.json()["theory_ok"] is False
+    return found.theory.worst[1].oracle
+
+
+def mixed(anchor, **more):
+    arms = {"a": {"policy": {"kind": "mix", "real": 0.1, "anchor": anchor}}}
+    return {"arms": arms, "pools": "rows", "generations": 50, **more}
+
+
+def test_an_engine_without_bias_passes(tmp_path):
+    for settings in ({}, {"pools": "rows"}, mixed("fixed"), mixed("redrawn"), mixed("fresh")):
+        found = result(tmp_path, **settings)
+        assert found.theory.holds is True
+        assert found.json()["theory_ok"] is True
+        assert all(np.isfinite(p["z"]) for p in found.json()["theory"])
+
+
+@pytest.mark.parametrize("pools", ["rows", "statistics"])
+def test_a_wrong_divisor_is_caught(tmp_path, monkeypatch, pools):
+    def fit(self, pool, rng, previous=None):
+        known = pool if isinstance(pool, Moments) else Moments.of(pool)
+        return self.load({"mean": known.mean, "covariance": known.scatter / (known.count - 1)})
+
+    monkeypatch.setattr(gaussian.Learner, "fit", fit)
+    assert caught(result(tmp_path, pools=pools)) == "G4"
+
+
+@pytest.mark.parametrize("pools", ["rows", "statistics"])
+def test_two_per_cent_of_variance_a_fit_is_caught(tmp_path, monkeypatch, pools):
+    honest = gaussian.Learner.load
+
+    def load(self, state):
+        return honest(self, {**state, "covariance": 1.02 * state["covariance"]})
+
+    monkeypatch.setattr(gaussian.Learner, "load", load)
+    assert caught(result(tmp_path, pools=pools, samples=10_000)) == "G4"
+
+
+@pytest.mark.parametrize("pools", ["rows", "statistics"])
+def test_draws_used_again_are_caught(tmp_path, monkeypatch, pools):
+    honest = loop.Chain._made
+    monkeypatch.setattr(loop.Chain, "_made", lambda self, model, n, t: honest(self, model, n, 1))
+    assert caught(result(tmp_path, pools=pools)).startswith(("G4", "G3"))
+
+
+@pytest.mark.parametrize("anchor", ["fixed", "redrawn"])
+def test_an_anchor_that_leaks_into_the_reference_is_caught(tmp_path, monkeypatch, anchor):
+    source, honest = Normal(), worker.Context
+
+    def leaky(reference, model, first, streams, generation):
+        kept = source.draw(100, streams.stream(0, Purpose.SOURCE)).items[:10]
+        leaked = Reference(reference.rows, None, known=sample_moments(kept))
+        return honest(leaked, model, first, streams, generation)
+
+    monkeypatch.setattr(worker, "Context", leaky)
+    assert caught(result(tmp_path, **mixed(anchor))).startswith("M")
+
+
+def test_another_anchor_than_was_asked_for_is_caught(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop.Chain, "_kept", lambda self, m, t: self._part(m))
+    assert caught(result(tmp_path, **mixed("redrawn", chains=256))) == "M4"
+
+
+def test_a_sharpened_law_on_categories_is_caught(tmp_path, monkeypatch):
+    """Every generation draws from p^1.02: rare categories die faster than chance."""
+    honest = CategoricalModel.statistics
+
+    def sharpened(self, n, rng):
+        weights = self.counts.astype(float) ** 1.02
+        return honest(CategoricalModel(np.rint(weights / weights.sum() * 1e9).astype(np.int64)), n, rng)
+
+    settings = {
+        "source": {"kind": "zipf", "categories": 5000}, "learner": {"kind": "categorical"}, "samples": 20_000,
+        "generations": 30, "chains": 8, "measures": ["categories", "extinction"],
+    }  # fmt: skip
+    assert result(tmp_path / "honest", **settings).theory.holds is True
+    monkeypatch.setattr(CategoricalModel, "statistics", sharpened)
+    found = result(tmp_path, **settings)
+    caught(found)
+    d4 = [p for _, p in found.theory.predictions if p.oracle == "D4"]
+    assert d4[-1].z > 6
+
+
+def test_more_noise_in_the_labels_than_was_said_is_caught(tmp_path, monkeypatch):
+    from outcross.families import regression
+
+    honest = regression.linear_law
+    monkeypatch.setattr(regression, "linear_law", lambda w, noise: honest(w, 1.1 * noise))
+    settings = {
+        "source": {"kind": "linear"}, "learner": {"kind": "regression"}, "samples": 100,
+        "generations": 50, "chains": 256, "measures": ["coefficients"],
+    }  # fmt: skip
+    assert caught(result(tmp_path, **settings)) == "R1"
