@@ -204,9 +204,9 @@ def test_words_are_told_apart_as_stated():
 
 
 def test_lines_become_documents():
-    lines = ["= A =\n", "\n", "one\n", "two\n", " \n", "three\n", "= = B = =\n", "# C\n", "four"]
+    lines = [" = A = \n", "\n", "one\n", "two\n", " \n", "  # no heading\n", " = = B = = \n", "# C\n", "four"]
     assert len(list(in_documents(lines, "line"))) == 7
-    assert [len(d) for d in in_documents(lines, "paragraph")] == [1, 2, 4 - 1 + 1]
+    assert [len(d) for d in in_documents(lines, "paragraph")] == [1, 2, 4]
     assert [d[0].strip() for d in in_documents(lines, "heading")] == ["= A =", "# C"]
 
 
@@ -238,6 +238,8 @@ def test_rare_words_are_merged_and_case_is_folded_when_asked(tmp_path):
         Tokens(str(tmp_path / "t.txt"), least=1000)
     with pytest.raises(InputError, match="least is 1 or more, got 0"):
         Tokens(least=0)
+    with pytest.raises(InputError, match="documents are one of line, paragraph, heading, got 'file'"):
+        Tokens(documents="file")
 
 
 def test_the_embedded_text_needs_no_file_and_its_documents_stay_whole():

@@ -268,7 +268,7 @@ def is_heading(line: str) -> bool:
     """Whether a line opens an article: `= Title =` as in WikiText, or `# Title` as in Markdown."""
     bare = line.strip()
     wiki = bare.startswith("= ") and bare.endswith(" =") and not bare.startswith("= =") and len(bare) > 4
-    return wiki or bare.startswith("# ")
+    return wiki or line.startswith("# ")
 
 
 def in_documents(lines: Iterable[str], unit: str) -> Iterator[list[str]]:

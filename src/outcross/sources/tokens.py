@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from outcross.core.errors import require
 from outcross.sources.finite_categories import FiniteCategories
@@ -37,6 +37,7 @@ class Source(FiniteCategories):
         column: str = "text",
     ) -> None:
         require(least >= 1, f"least is 1 or more, got {least}")
+        require(documents in get_args(Unit), f"documents are one of {', '.join(get_args(Unit))}, got {documents!r}")
         if path is None:
             words = embedded(documents, lowercase, least)
         else:
