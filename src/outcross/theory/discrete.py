@@ -13,11 +13,12 @@ from scipy.stats import binom
 
 from outcross.core.errors import require
 from outcross.theory import accumulate, mixing
+from outcross.theory.drift import extinction
 from outcross.theory.given import ML, Array, Rows, between, law, schedule, whole
 
 
 def heterozygosity(p: ArrayLike) -> float:
-    """H_0 = 1 - sum p_i^2."""
+    """D1: H_0 = 1 - sum p_i^2, a probability."""
     return float(1.0 - np.sum(law(p) ** 2))
 
 
@@ -46,21 +47,14 @@ def first_survivors(p: ArrayLike, n: int) -> float:
     return float(-np.sum(np.expm1(whole("n", n) * np.log1p(-law(p)))))
 
 
-def extinction(g: int) -> Array:
-    """D4: f_0 .. f_g, f_0 = 0, f_g = exp(f_(g-1) - 1): one copy's line is lost within g draws (Poisson branching)."""
-    f = np.zeros(whole("g", g, 0) + 1)
-    for i in range(1, g + 1):
-        f[i] = np.exp(f[i - 1] - 1.0)
-    return f
-
-
 def lost(copies: int, g: int) -> float:
     """D4: chance that a category with `copies` copies is lost within g further draws: f_g^copies, about e^(-2c/g).
 
-    The limit n -> infinity: relative error of order copies/n, as draws are binomial and not Poisson (visible with 10
-    copies of 2,000). Also arXiv 2412.17646, berserank/rate-of-model-collapse (source); derived, simulated.
+    f_0 = 0, f_g = exp(f_(g-1) - 1). The limit n -> infinity: relative error of order copies/n, as draws are binomial
+    and not Poisson (visible with 10 copies of 2,000; drift.lost_by_drift has the next order). Also arXiv 2412.17646,
+    berserank/rate-of-model-collapse (source); derived, simulated.
     """
-    return float(extinction(g)[-1] ** whole("copies", copies))
+    return float(extinction(whole("g", g, 0))[-1] ** whole("copies", copies))
 
 
 def survivors(p: ArrayLike, n: int, g: int) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import digamma, polygamma
 
 from outcross.theory import discrete
+from outcross.theory.drift import extinction
 from outcross.theory.given import Rows, between, schedule, whole
 
 
@@ -39,7 +40,7 @@ def poisson_extinction(rate: float, n: int, g: int) -> float:
     Poisson(n rate) founders, so the generating function is D4's f_g. For n rate large about exp(-2 n rate/g).
     """
     between("rate", rate)
-    return float(discrete.extinction(whole("g", g))[-1] ** (whole("n", n) * rate))
+    return float(extinction(whole("g", g))[-1] ** (whole("n", n) * rate))
 
 
 def poisson_variance_of_mean(rate: float, n: Rows, g: int) -> float:

@@ -30,7 +30,7 @@ def simulate(n: Rows, g: int, estimator: str, chains: int, rng: np.random.Genera
     """
     rows = schedule(n, g, 2)
     size = (whole("chains", chains), g)
-    variance: Array = np.cumprod(rng.chisquare(rows - 1.0, size) / divisor(rows, estimator), axis=1)
+    variance = np.cumprod(rng.chisquare(rows - 1.0, size) / divisor(rows, estimator), axis=1, dtype=np.float64)
     before = np.hstack([np.ones((chains, 1)), variance[:, :-1]])
     mean = np.cumsum(rng.standard_normal(size) * np.sqrt(before / rows), axis=1)
     return Chains(np.asarray(mean, dtype=np.float64), variance)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from outcross.core.errors import require
-from outcross.theory.discrete import extinction
+from outcross.theory.drift import extinction
 from outcross.theory.given import Array, between, law, whole, within
 
 

@@ -79,7 +79,7 @@ def curated(p: ArrayLike, reward: ArrayLike, choices: float, g: int, real: float
     """
     start, _ = _rewards(p, reward)
     within("real", real)
-    now = start / start.sum()
+    now = start
     for _ in range(whole("g", g) - 1):
         now = real * start + (1.0 - real) * curate(now, reward, choices)
         now /= now.sum()
