@@ -17,7 +17,7 @@ from outcross.measures.rarity import Documents, rarity
 from outcross.sources.tables import read_words
 from outcross.sources.tokens import embedded
 
-ALPHA, SPLITS, RESAMPLES = 0.05, 40, 199
+ALPHA, SPLITS, RESAMPLES, MANY = 0.05, 40, 119, 199
 SHARED = Path(os.environ.get("OUTCROSS_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
 
@@ -65,14 +65,15 @@ def drifted(text, generator, generations):
     return text.counts.T @ times
 
 
-def false_alarms(verdicts):
-    """Silent often enough, and not by being inconclusive."""
+def false_alarms(verdicts, undecided=0.1):
+    """Silent often enough, and seldom by being inconclusive."""
     lost = sum(v.lost for v in verdicts)
     rate = share_interval(lost, len(verdicts))
-    told = f"{lost} of {len(verdicts)} false alarms, {rate.low:.3f} to {rate.high:.3f}"
+    unsure = sum(v.verdict == "inconclusive" for v in verdicts)
+    told = f"{lost} of {len(verdicts)} false alarms, {rate.low:.3f} to {rate.high:.3f}; {unsure} inconclusive"
     print(told)
     assert rate.low <= ALPHA, told
-    assert sum(v.verdict == "inconclusive" for v in verdicts) <= 0.1 * len(verdicts)
+    assert unsure <= undecided * len(verdicts), told
 
 
 def real_against_real(text, splits=SPLITS, seed=100, share=0.5, resamples=RESAMPLES):
@@ -131,9 +132,11 @@ def test_a_sharpened_law_is_a_loss(name, texts):
         assert found.lost, found.why
 
 
-def test_a_flattened_law_is_none(texts):
-    text = texts("valid/paragraph")[0]
-    hot = text.total**0.9
+@pytest.mark.parametrize("name", ["topics/paragraph", "valid/paragraph"])
+@pytest.mark.parametrize("power", [0.8, 0.95])
+def test_a_flattened_law_is_none(name, power, texts):
+    text = texts(name)[0]
+    hot = text.total**power
     found = rarity(text, chance(500).multinomial(int(text.total.sum()), hot / hot.sum()), resamples=RESAMPLES)
     assert found.verdict == "kept", found.why
 
@@ -152,7 +155,7 @@ def test_words_that_are_deleted_are_named(texts):
     text, labels = texts("valid/paragraph")
     generator = chance(700)
     spread = (text.counts > 0).sum(axis=0)  # documents that have the word: one that fills a single one can go by chance
-    planted = generator.choice(np.flatnonzero((spread >= 40) & (text.total < 250)), 8, replace=False)
+    planted = generator.choice(np.flatnonzero((spread >= 40) & (text.total < 120)), 8, replace=False)
     snapshot = drifted(text, generator, 1)
     snapshot[planted] = 0
     found = rarity(text, snapshot, labels, resamples=RESAMPLES)
@@ -169,26 +172,24 @@ def test_words_that_are_deleted_are_named(texts):
 def test_real_against_real_is_silent_in_many_splits(name, texts):
     text = texts(name)[0]
     for share in (0.5, 0.75, 0.25):
-        false_alarms(list(real_against_real(text, 200, 1000, share)))
+        false_alarms(list(real_against_real(text, 200, 1000, share, MANY)))
 
 
 @pytest.mark.slow
 def test_a_few_long_documents_are_silent_or_inconclusive(texts):
-    verdicts = list(real_against_real(texts("topics/heading")[0], 200, 2000, 0.6, 499))
-    rate = share_interval(sum(v.lost for v in verdicts), len(verdicts))
-    print(rate, sum(v.verdict == "inconclusive" for v in verdicts))
-    assert rate.low <= ALPHA
+    false_alarms(list(real_against_real(texts("topics/heading")[0], 200, 2000, 0.6, 499)), undecided=0.6)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("unit", ["paragraph", "heading"])
-def test_the_whole_of_wikitext_2_is_silent_against_itself(unit, texts):
+@pytest.mark.parametrize(("unit", "undecided"), [("paragraph", 0.1), ("heading", 0.3)])
+def test_the_whole_of_wikitext_2_is_silent_against_itself(unit, undecided, texts):
+    """By articles some are inconclusive: no word has fewer than 3 copies, which sets the two origins apart."""
     text = texts(f"train/{unit}")[0]
-    false_alarms(list(real_against_real(text, 40, 3000, 0.5, 499)))
-    false_alarms(list(resampled(text, 1, 40, 4000, 499)))
+    false_alarms(list(real_against_real(text, 40, 3000, 0.5, 499)), undecided)
+    false_alarms(list(resampled(text, 1, 40, 4000, 499)), undecided)
 
 
 @pytest.mark.slow
 def test_many_drifts_are_silent(texts):
     for generations in (1, 3):
-        false_alarms(list(resampled(texts("valid/paragraph")[0], generations, 200, 5000)))
+        false_alarms(list(resampled(texts("valid/paragraph")[0], generations, 200, 5000, MANY)))

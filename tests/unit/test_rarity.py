@@ -229,6 +229,18 @@ def test_what_is_said_to_be_needed_is_enough_and_not_far_too_much(rows, drawn, o
     assert 0.3 < enough <= 0.5
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_rare_items_that_all_lie_in_one_document_can_go_by_chance(seed):
+    """T has it or R has it, never both: nothing to compare with, and nothing that chance could not do."""
+    common = [rng(i).integers(10, 14, size=50) for i in range(99)]
+    documents = [np.repeat(np.arange(10), 6), *common]
+    real = Documents.of(np.concatenate(documents), np.r_[0, np.cumsum([len(d) for d in documents])], 14)
+    without = np.bincount(np.concatenate(common), minlength=14)
+    found = rarity(real, without, seed=seed, resamples=199)
+    assert found.verdict == "inconclusive", found.why
+    assert not found.named
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [

@@ -45,7 +45,7 @@ Ints = NDArray[np.int64]
 DOCUMENTS = 40  # real documents below which their variety cannot be told
 TOKENS = 50  # of T in a bin: thinner bins are joined with the next
 RARER = 0.25  # bins of the rarer items, which together hold about so much of the text, are tested
-NAMEABLE = 0.5  # items can be named among the rarer, which together hold about so much
+NAMEABLE = 0.4  # items can be named among the rarer, which together hold about so much
 LARGEST = 0.5  # a loss in the rarest bin that must not go unseen in a verdict of `kept`
 _POWER = 0.8416  # standard normal quantile of the chance, 80 %, to find a loss that is called detectable
 _FAMILIES = 2  # bins, and single items
@@ -392,7 +392,7 @@ class _Test:
         for b, (least, most) in enumerate(self.edges):
             members = self.bin_of == b
             tail = judged.get(b) or _Tail(float(self.ways[0].share[b]))
-            ratio = float(seen[b] / size / tail.real)
+            ratio = float(seen[b]) / size / tail.real if tail.real > 0.0 else math.nan
             out.append(
                 Bin(
                     least,
@@ -498,6 +498,9 @@ class _Test:
         seen = "not even a total loss" if math.isnan(rarest.detectable) else f"only a loss of {rarest.detectable:.0%}"
         what = f"{seen} of {rarest} would have been found, and {LARGEST:.0%} must be"
         shares = [float(way.share[self.tested[0]]) for way in self.ways]
+        more = f"{what}; more real text is needed than {self.real.total.sum():,.0f} tokens, whatever the snapshot"
+        if min(shares) <= 0.0:
+            return more
         room = [math.log(share / max(shares) / (1.0 - LARGEST)) for share in shares]
         if min(room) <= 0.0:  # the origins are too far apart, however much text there is
             return f"{what}; say whether the snapshot's model was trained on this text (origin here, or elsewhere)"
@@ -505,7 +508,7 @@ class _Test:
         for factor in max(1.0, _SEEN / (min(shares) * size)) * np.geomspace(1.0, _MOST, 400):
             if all(self._reach(way, factor) <= r for way, r in zip(self.ways, room, strict=True)):
                 return f"{what}; about {_round(factor * size)} tokens of snapshot are needed, there are {size:,.0f}"
-        return f"{what}; more real text is needed than {self.real.total.sum():,.0f} tokens, whatever the snapshot"
+        return more
 
     def _reach(self, way: _Way, factor: float) -> float:
         """Log ratio found with a chance of 80 % in the rarest bin, were the snapshot so many times as long."""
@@ -570,8 +573,8 @@ class _Way:
 
 def _detectable(reach: list[float], shares: list[float]) -> float:
     """Smallest loss that is found whichever origin is the true one; NaN where not even a total one is."""
-    left = min(share * math.exp(log) for share, log in zip(shares, reach, strict=True)) / max(shares)
-    return 1.0 - left if left > 0.0 else math.nan
+    left = min(share * math.exp(log) for share, log in zip(shares, reach, strict=True))
+    return 1.0 - left / max(shares) if left > 0.0 else math.nan
 
 
 class _Tail(NamedTuple):
