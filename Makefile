@@ -34,6 +34,7 @@ slow: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks.chain
+	$(BIN)/python -m benchmarks.exact
 
 clean:
 	rm -rf .venv

@@ -126,7 +126,7 @@ class Experiment(BaseModel):
     def _cells(self) -> Iterator[Cell]:
         axes = dict(self.sweep)
         if isinstance(self.samples, list):
-            axes = {"samples": self.samples, **axes}
+            axes = {"samples": [_whole(n) for n in self.samples], **axes}
         for name, values in axes.items():
             require(len(values) > 0, f"sweep.{name}: an axis needs at least one value")
             require(len({json.dumps(v, sort_keys=True) for v in values}) == len(values), f"sweep.{name}: a value twice")
@@ -229,9 +229,7 @@ def _logarithmic(last: int) -> list[int]:
 def _samples(given: Any) -> dict[str, Any]:
     tree = dict(given) if isinstance(given, Mapping) else {"start": given}
     require("start" in tree, f"samples.start is missing: how many rows the schedule begins with, got {given!r}")
-    start = tree["start"]
-    if isinstance(start, float) and start.is_integer():
-        tree["start"] = start = int(start)
+    tree["start"] = start = _whole(tree["start"])
     require(
         start == "auto" or (isinstance(start, int) and not isinstance(start, bool)),
         f"samples is a number of rows, `auto`, a schedule or a list, got {given!r}",
@@ -248,8 +246,18 @@ def _samples(given: Any) -> dict[str, Any]:
     return {**checked, "start": start}
 
 
+def _whole(value: Any) -> Any:
+    """A number without a fraction, such as 1e9, as an integer; anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _plain(value: Any) -> str:
-    return str(value.get("start", value)) if isinstance(value, Mapping) else str(value)
+    """A point of an axis for people: large round numbers as powers of ten."""
+    if isinstance(value, Mapping):
+        return _plain(value.get("start", str(value)))
+    if isinstance(value, int | float) and abs(value) >= 1e5 and float(f"{value:.3g}") == value:
+        return f"{value:.3g}".replace("e+0", "e").replace("e+", "e")
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _overlaid(base: Mapping[str, Any], over: Mapping[str, Any] | None) -> dict[str, Any]:
