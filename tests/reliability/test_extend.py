@@ -14,7 +14,8 @@ from outcross.runs.spec import Experiment, load
 
 _ARMS = {
     "compiled": [],
-    "accumulate": ["source.kind=normal", "learner.kind=gaussian", "arms={a: {policy: {kind: accumulate}}}"],
+    "moments": ["source.kind=normal", "learner.kind=gaussian", "arms={a: {policy: {kind: accumulate}}}"],
+    "rows": ["source.kind=normal", "learner.kind=gaussian", "arms={a: {policy: {kind: accumulate}}}", "pools=rows"],
 }
 BASE = ["samples=40", "floor=2", "chains=3", "generations=20", "record=[0,10,20,30,40]", "snapshots.at=[20,40]",
         "snapshots.chains=1", "measures=[moments]"]  # fmt: skip

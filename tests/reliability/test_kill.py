@@ -10,12 +10,35 @@ from scripts import python_learner, shell_learner
 
 _PLAIN = ["source.kind=normal", "learner.kind=gaussian", "samples=20", "measures=[moments]"]
 CASES = {
+    # fmt: off
     "compiled-replace-and-mix": ["chains=16", "generations=400", "samples=30", "measures=[moments]"],
     "accumulate": [*_PLAIN, "arms={a: {policy: {kind: accumulate}}}", "chains=8", "generations=60"],
+    "accumulate-rows": [*_PLAIN, "arms={a: {policy: {kind: accumulate}}}", "chains=8", "generations=60", "pools=rows"],
+    "accumulate-counts": [
+        "source.kind=zipf",
+        "source.categories=500",
+        "learner.kind=categorical",
+        "samples=200",
+        "measures=[categories,extinction]",
+        "arms={a: {policy: {kind: accumulate_subsample}}}",
+        "chains=8",
+        "generations=60",
+    ],
+    "regression-fixed": [
+        "source.kind=linear",
+        "learner.kind=regression",
+        "learner.design=fixed",
+        "samples=20",
+        "measures=[coefficients]",
+        "arms={a: {policy: {kind: accumulate}}, b: {policy: {kind: replace}}}",
+        "chains=4",
+        "generations=60",
+    ],
     "accumulate-subsample": [*_PLAIN, "arms={a: {policy: {kind: accumulate_subsample}}}", "chains=8", "generations=60"],
+    # fmt: on
     "keep-all": ["keep=all", "record=all", "chains=4", "generations=40", "samples=30", "measures=[moments]"],
 }
-KILLS = {"compiled-replace-and-mix": 10, "accumulate": 8, "accumulate-subsample": 8, "keep-all": 8}
+KILLS = {name: 10 if name == "compiled-replace-and-mix" else 6 for name in CASES}
 _FEW = [
     "chains=2",
     "generations=4",
