@@ -23,9 +23,9 @@ ONE = Mixture(components=1, floor=0.0)  # the compiled family as a single Gaussi
 
 
 class Chains:
-    """Mean, variance and pool of many chains at a few generations, run with rows."""
+    """Mean, variance and pool of many chains at a few generations."""
 
-    def __init__(self, learner, policy, samples, stops, chains, d=1, pools=False):
+    def __init__(self, learner, policy, samples, stops, chains, d=1, pools=False, form="rows"):
         self.stops, self.count = stops, chains
         self.mean = np.empty((chains, len(stops), d))
         self.covariance = np.empty((chains, len(stops), d, d))
@@ -33,8 +33,8 @@ class Chains:
         self.original = []
         source = Normal((0.0,) * d)
         for r in range(chains):
-            chain = Chain(learner, policy, source, samples, seed=11, number=r, pools="rows")
-            self.original.append(chain.original.items)
+            chain = Chain(learner, policy, source, samples, seed=11, number=r, pools=form)
+            self.original.append(chain.original.items if form == "rows" else None)
             at = chain.start()
             for j, t in enumerate(stops):
                 at = chain.leap(at, t)
@@ -53,6 +53,12 @@ class Chains:
 def line(estimator):
     """1-D replace, n = 20, fits g = 5, 10 and 40."""
     return Chains(Gaussian(estimator), replace(), Samples(20), (4, 9, 39), 3000)
+
+
+@cache
+def summed(estimator):
+    """The same with pools kept as moments."""
+    return Chains(Gaussian(estimator), replace(), Samples(20), (9,), 3000, form="statistics")
 
 
 @cache
@@ -108,11 +114,13 @@ def test_log_variance_tells_one_fit_more_or_less():
 
 
 @pytest.mark.parametrize("estimator", [ML, UNBIASED])
-def test_the_row_path_has_the_exact_law(estimator):
+@pytest.mark.parametrize("form", ["rows", "statistics"])
+def test_the_engine_has_the_exact_law(estimator, form):
     """G1: two-sample Kolmogorov-Smirnov on ln sigma_g^2; two per cent of variance a fit would be seen."""
     rng = np.random.default_rng(0)
     exact = np.log(gaussian.simulate(20, 10, estimator, 20_000, rng).variance[:, -1])
-    logs = np.log(line(estimator).variance(9))
+    chains = line(estimator) if form == "rows" else summed(estimator)
+    logs = np.log(chains.variance(9))
     assert stats.ks_2samp(logs, exact).pvalue > 1e-3
     assert stats.ks_2samp(logs + 10 * np.log(1.02), exact).pvalue < 1e-6
 

@@ -8,6 +8,7 @@ from evidence import right, wrong
 from simulate import ML, differ, power_law, shuffle_front, take
 
 from outcross.theory import discrete, mixing, scaling
+from outcross.theory.drift import extinction
 
 P, N, R = power_law(10, 1.5), 40, 20_000
 H0 = 1 - np.sum(P**2)
@@ -107,6 +108,30 @@ def test_d4_survivors_of_the_true_law():
         if g in (1, 10, 40):
             assert discrete.survivors(p, n, g) == pytest.approx((now > 0).sum(axis=1).mean(), rel=0.01)
             assert abs(discrete.survivors(p, n, g + max(2, g // 2)) / (now > 0).sum(axis=1).mean() - 1) > 0.05
+
+
+@pytest.mark.parametrize("sizes", [[500, 1000, 2000, 4000, 8000], [4000, 2000, 1000, 500, 700]])
+def test_d4_effective_rows_of_a_schedule(sizes):
+    rng, p, g = np.random.default_rng(43), power_law(5000, 1.3), len(sizes)
+    now = np.tile(p, (400, 1))
+    for n in sizes:
+        now = rng.multinomial(n, now) / n
+    of = f"D4 K=5000 rows={sizes[0]}..{sizes[2]}..{sizes[-1]} g=5: E survivors"
+    right((now > 0).sum(axis=1), discrete.survivors(p, sizes, g), of=of)
+    wrong((now > 0).sum(axis=1), discrete.survivors(p, sizes[::-1], g), of=of + " reversed")
+    missing = np.where(now == 0, p, 0).sum(axis=1)
+    right(missing, scaling.unseen_mass_replaced(p, sizes, g), of=of.replace("survivors", "unseen mass"))
+    for n, fits in ((100, 1), (1000, 30)):
+        assert discrete.effective_rows(n, fits) == pytest.approx(-n * np.log(extinction(fits)[-1]))
+
+
+def test_t1_a_learner_sees_no_more_than_its_generator():
+    """T^(-c) + T_0^(-c): a plateau in T at what T_0 real rows miss."""
+    p = scaling.zipf(1.5, 10**6)
+    assert scaling.unseen_mass_replaced(p, [1000, 10**7], 2) == pytest.approx(scaling.unseen_mass(p, 1000), rel=1e-3)
+    assert scaling.unseen_mass_replaced(p, [10**7, 1000], 2) == pytest.approx(scaling.unseen_mass(p, 1000), rel=1e-3)
+    both = [scaling.unseen_mass_replaced(p, [t, t], 2) for t in (100, 10_000)]
+    assert slope((100, 10_000), both) == pytest.approx(-1 / 3, abs=0.02)
 
 
 @cache

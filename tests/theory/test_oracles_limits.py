@@ -105,6 +105,7 @@ REFUSED = [
     (lambda: selection.selected_error(0.0, 0.0, 0.5), "a verifier keeps something: p psi + (1 - p) phi > 0"),
     (lambda: selection.curate(P, (0, 1), 2), "every category has one reward, got (3,) and (2,)"),
     (lambda: selection.curate(P, (0, 1, np.inf), 2), "every reward is finite"),
+    (lambda: selection.curate((0.5, 0.6, -0.1), (0, 1, 2), 2), "every category has positive mass, got -0.1"),
     (lambda: selection.curate((0.5, 0.4, 0.0), (0, 1, 2), 2), "probabilities sum to 1, got 0.9"),
     (lambda: selection.curate(P, (0, 1, 2), 1), "choices is 2 or more, got 1"),
     (lambda: selection.curate(P, (0, 1, 2), 30), "3 categories allow no 30 choices: states^choices <= 10000000"),
@@ -138,6 +139,7 @@ def test_what_an_oracle_does_not_cover_is_refused_in_one_line(ask, message):
 
 # ---- what holds at any setting ----
 
+quick = settings(max_examples=60, deadline=None, derandomize=True)
 rows = st.integers(2, 500)
 fits = st.integers(1, 60)
 estimators = st.sampled_from([ML, UNBIASED])
@@ -153,7 +155,7 @@ def mixes(draw):
 
 
 @given(rows, fits)
-@settings(deadline=None)
+@quick
 def test_ml_shrinks_and_unbiased_does_not(n, g):
     shrunk = gaussian.mean_variance(n, g, ML)
     assert 0 < gaussian.mean_variance(n, g + 1, ML) < shrunk < 1
@@ -166,7 +168,7 @@ def test_ml_shrinks_and_unbiased_does_not(n, g):
 
 
 @given(st.lists(rows, min_size=2, max_size=30), estimators)
-@settings(deadline=None)
+@quick
 def test_a_schedule_is_the_sum_of_its_fits(sizes, estimator):
     g = len(sizes)
     each = [gaussian.mean_log_variance(n, 1, estimator) for n in sizes]
@@ -181,7 +183,7 @@ def test_a_schedule_is_the_sum_of_its_fits(sizes, estimator):
 
 
 @given(mixes(), estimators, st.sampled_from(["fresh", "fixed", "redrawn"]))
-@settings(deadline=None)
+@quick
 def test_a_mix_stays_between_collapse_and_truth(mix, estimator, anchor):
     n, alpha, original = mix
     found = mixing.recursion(n, alpha, 40, anchor, estimator, original)
@@ -198,6 +200,7 @@ def test_a_mix_stays_between_collapse_and_truth(mix, estimator, anchor):
 
 
 @given(mixes())
+@quick
 def test_a_redrawn_anchor_lies_between_fixed_and_fresh(mix):
     n, alpha, original = mix
     fresh, fixed = mixing.fixed_point(n, alpha).V, mixing.fixed_point(n, alpha, "fixed").V
@@ -211,6 +214,7 @@ def test_a_redrawn_anchor_lies_between_fixed_and_fresh(mix):
 
 
 @given(st.integers(10, 10**6), st.floats(0.001, 0.999))
+@quick
 def test_the_smallest_real_share_tolerates_what_was_asked(n, eps):
     if eps * n < 1:
         return
@@ -220,6 +224,7 @@ def test_the_smallest_real_share_tolerates_what_was_asked(n, eps):
 
 
 @given(st.integers(1, 500), st.integers(1, 500), st.floats(0.01, 1.0))
+@quick
 def test_no_weight_beats_the_best(real, synthetic, weight):
     best = mixing.best_weight(real / synthetic)
     assert mixing.weighted_variance(real, synthetic, best) <= mixing.weighted_variance(real, synthetic, weight) * (
@@ -228,7 +233,7 @@ def test_no_weight_beats_the_best(real, synthetic, weight):
 
 
 @given(laws, rows, fits)
-@settings(deadline=None)
+@quick
 def test_drift_only_loses(p, n, g):
     h = [discrete.mean_heterozygosity(p, n, i) for i in (g, g + 1)]
     assert 0 < h[1] < h[0] < discrete.heterozygosity(p)
@@ -239,7 +244,7 @@ def test_drift_only_loses(p, n, g):
 
 
 @given(st.floats(0.01, 0.99), st.integers(2, 60))
-@settings(deadline=None)
+@quick
 def test_absorption_is_symmetric_and_close_to_its_diffusion(p, n):
     exact = discrete.absorption_time(p, n)
     assert exact == pytest.approx(discrete.absorption_time(1 - p, n), rel=1e-9)
@@ -248,7 +253,7 @@ def test_absorption_is_symmetric_and_close_to_its_diffusion(p, n):
 
 
 @given(laws, st.integers(2, 4), st.data())
-@settings(deadline=None)
+@quick
 def test_curation_keeps_a_law_and_raises_the_reward(p, k, data):
     r = np.array(data.draw(st.lists(st.floats(-5, 5), min_size=len(p), max_size=len(p))))
     after = selection.curate(p, r, k)
@@ -259,6 +264,7 @@ def test_curation_keeps_a_law_and_raises_the_reward(p, k, data):
 
 
 @given(st.floats(0.01, 0.9), st.floats(1.1, 12.0), st.floats(0.01, 0.99))
+@quick
 def test_a_poisoned_fixed_point_stays_put(alpha, a, part):
     eps = part * min(poisoning.critical_rate(alpha, a), 1 - alpha)
     m, v = poisoning.fixed_point(alpha, eps, a)
@@ -268,7 +274,7 @@ def test_a_poisoned_fixed_point_stays_put(alpha, a, part):
 
 
 @given(st.integers(1, 200), st.floats(0.0, 1.0), st.integers(1, 200))
-@settings(deadline=None)
+@quick
 def test_real_rows_never_hurt_a_growing_pool(n, alpha, g):
     least, most = stability.accumulating_variance(n, 1.0, g), stability.accumulating_variance(n, 0.0, g)
     assert least * (1 - 1e-9) <= stability.accumulating_variance(n, alpha, g) <= most * (1 + 1e-9)

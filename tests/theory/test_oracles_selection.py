@@ -96,7 +96,7 @@ def test_s4_real_rows_prevent_the_death_of_diversity():
     assert entropy(kept) == pytest.approx(1.2023, abs=1e-4)
     assert kept[5] == pytest.approx(0.632, abs=1e-3)
     np.testing.assert_array_equal(selection.curated(SIX, REWARD, 2, 1), SIX)
-    assert entropy(selection.curated(SIX, REWARD, 2, 3000)) < 1e-10
+    assert entropy(selection.curated(SIX, REWARD, 2, 10_001)) < 1e-10
 
 
 def verified(rng, mean, n, centre, width):

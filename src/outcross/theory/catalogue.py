@@ -154,7 +154,7 @@ CATALOGUE = {
         "P(lost), E survivors",
         "categories, replace",
         "branching processes; arXiv 2412.17646",
-        (discrete.lost, discrete.survivors),
+        (discrete.lost, discrete.effective_rows, discrete.survivors),
     ),
     "D5": Oracle(
         "mean absorption time",
@@ -191,7 +191,7 @@ CATALOGUE = {
         "unseen mass",
         "Zipf data, cut tail",
         "Dohmatob et al., arXiv 2402.07043; derived, simulated",
-        (scaling.unseen_mass_cut, scaling.exponent),
+        (scaling.unseen_mass_cut, scaling.unseen_mass_replaced, scaling.exponent),
     ),
     "T3": Oracle(
         "unseen mass",

@@ -63,12 +63,13 @@ def real_rows(n: int, alpha: float, least: int = 1) -> int:
     return rows
 
 
-def law(p: ArrayLike) -> Array:
-    """Probabilities of two or more categories, all positive, summing to 1."""
+def law(p: ArrayLike, lost: bool = False) -> Array:
+    """Probabilities of two or more categories, summing to 1, all positive unless some may be lost."""
     probabilities = np.asarray(p, dtype=np.float64)
     require(probabilities.ndim == 1, f"a law is one list of probabilities, got {probabilities.ndim} axes")
     require(len(probabilities) > 1, f"a law has two categories or more, got {len(probabilities)}")
-    require(bool(np.all(probabilities > 0.0)), f"every category has positive mass, got {probabilities.min():g}")
+    least = probabilities.min()
+    require(least > 0.0 or (lost and least == 0.0), f"every category has positive mass, got {least:g}")
     total = probabilities.sum()
     require(abs(total - 1.0) < 1e-9, f"probabilities sum to 1, got {total:g}")
     return probabilities

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from outcross.core.errors import require
-from outcross.theory.drift import extinction
-from outcross.theory.given import Array, between, law, whole, within
+from outcross.theory.discrete import effective_rows
+from outcross.theory.given import Array, Rows, between, law, whole, within
 
 
 def zipf(beta: float, support: int) -> Array:
@@ -48,10 +48,11 @@ def unseen_mass_cut(p: ArrayLike, rows: int, kept: int, real: float = 0.0) -> fl
     return float(np.sum(masses * np.exp(whole("rows", rows) * logs)))
 
 
-def unseen_mass_replaced(p: ArrayLike, rows: int, g: int) -> float:
-    """T4 after g fits under replace, each on `rows` draws of the one before: sum_i p_i f_g^(rows p_i), f of D4.
+def unseen_mass_replaced(p: ArrayLike, n: Rows, g: int) -> float:
+    """T1, T4: E mass lost by the law that g fits under replace have kept: sum_i p_i exp(-p_i effective rows), see D4.
 
-    Of order (g/rows)^c: it grows as g^c, not as g (g counts fits, the one on real rows being 1). Poisson limit.
+    Rows T_0, then T (g = 2): a learner on T rows of a generator that saw T_0, of order T^(-c) + T_0^(-c). Constant n:
+    of order (g/n)^c: it grows as g^c, not as g (g counts fits, the one on real rows being 1). Poisson limit.
     """
     masses = law(p)
-    return float(np.sum(masses * extinction(whole("g", g))[-1] ** (whole("rows", rows) * masses)))
+    return float(np.sum(masses * np.exp(-effective_rows(n, g) * masses)))

@@ -33,10 +33,9 @@ def selected_error(p: float, phi: float, psi: float) -> float:
 
 def _rewards(p: ArrayLike, reward: ArrayLike) -> tuple[Array, Array]:
     """Masses, which may have died out under curation, and the reward of each."""
-    masses, r = np.asarray(p, dtype=np.float64), np.asarray(reward, dtype=np.float64)
+    masses, r = law(p, lost=True), np.asarray(reward, dtype=np.float64)
     require(masses.shape == r.shape, f"every category has one reward, got {masses.shape} and {r.shape}")
     require(bool(np.all(np.isfinite(r))), "every reward is finite")
-    law(masses[masses > 0.0] if masses.min() >= 0.0 and np.count_nonzero(masses) > 1 else masses)
     return masses, r
 
 
