@@ -83,9 +83,23 @@ def test_a_chain_can_be_stepped_by_hand() -> None:
 
     from outcross.core.policies import replace
     from outcross.core.schedules import Samples
+    from outcross.core.statistics import Moments
     from outcross.families.gaussian import Learner
     from outcross.sources.normal import Source
 
-    seen = list(islice(generations(Learner(), replace(), Source(), Samples(40)), 4))
-    assert [g.t for g in seen] == [0, 1, 2, 3]
-    assert all(isinstance(g.pool, Corpus) and len(g.pool) == 40 for g in seen)
+    for pools, kind in (("rows", Corpus), ("auto", Moments)):
+        seen = list(islice(generations(Learner(), replace(), Source(), Samples(40), pools=pools), 4))
+        assert [g.t for g in seen] == [0, 1, 2, 3]
+        assert all(isinstance(g.pool, kind) and len(g.pool) == 40 for g in seen)
+
+
+def test_a_file_that_changed_is_read_again_in_the_same_process(tmp_path: Path) -> None:
+    import numpy as np
+
+    path, runs = tmp_path / "rows.csv", []
+    for shift in (0.0, 5.0):
+        rows = np.random.default_rng(0).standard_normal((60, 1)) + shift
+        np.savetxt(path, rows, header="x", comments="")
+        settings = ["source.kind=file", f"source.path={path}", "learner.kind=gaussian", "chains=2", "generations=1"]
+        runs.append(run("gmm", [*settings, "floor=0"], out=tmp_path, workers=1, report=False))
+    assert runs[0].directory != runs[1].directory

@@ -162,14 +162,18 @@ def test_rows_with_gaps_are_left_out_only_when_asked(shell: Shell) -> None:
     assert _run(shell, "t.csv", "source.missing=drop").code == 0
 
 
-@pytest.mark.parametrize(
-    ("content", "more"),
-    [(_csv(rows=[f"{a},7" for a, _ in _ROWS]), ["learner.kind=gaussian"]), (_csv(), ["learner.components=50"])],
-    ids=["constant-column", "more-components-than-rows"],
-)
-def test_a_fit_without_an_answer_is_recorded_not_refused(content: str, more: list[str], shell: Shell) -> None:
-    Path("t.csv").write_text(content)
-    said = _run(shell, "t.csv", *more, "--json")
+@pytest.mark.parametrize("family", ["gmm learner.components=50", "gaussian samples=1", "regression samples=1"])
+def test_fewer_rows_than_a_family_needs_are_refused(family: str, shell: Shell) -> None:
+    Path("t.csv").write_text(_csv())
+    kind, more = family.split()
+    said = _run(shell, "t.csv", f"learner.kind={kind}", more)
+    assert (said.code, is_one_line(said)) == (2, True), said
+    assert f"the family {kind} needs at least" in said.err
+
+
+def test_a_fit_without_an_answer_is_recorded_not_refused(shell: Shell) -> None:
+    Path("t.csv").write_text(_csv(rows=[f"{a},7" for a, _ in _ROWS]))
+    said = _run(shell, "t.csv", "learner.kind=gaussian", "--json")
     assert said.code == 0, said
     assert said.json["chains"] == {"done": 0, "degenerate": 4, "failed": 0}
     assert "degenerate" in shell("show", "gmm").out

@@ -77,7 +77,6 @@ def _machine(result: Result, report: bool, seconds: float) -> dict[str, object]:
         "chains": {name: ended.count(name) for name in ("done", "degenerate", "failed")},
         "generations": result.experiment.generations,
         "verdict": [v.json(result.frame) for v in result.verdicts],
-        "theory_ok": result.theory.holds,
         "report": str(result.directory / "report.html") if report else None,
         "seconds": round(seconds, 3),
     }

@@ -38,8 +38,9 @@ class Learner(Protocol):
     """Hyper-parameters of a model family, a frozen dataclass.
 
     May also offer `evolve(model, stretch)`: many generations in one compiled call, bit-identical to the plain loop;
-    `statistics`: the kind of sufficient statistics (Counts, Moments, Sums) that `fit` takes in place of rows, and that
-    its models draw; `items`: what its rows are, `numbers` (the default) or `categories`.
+    `statistics`: the kind of sufficient statistics (Counts, Moments, Sums) that `fit` takes in place of rows and its
+    models draw (not inherited: a subclass says so itself); `items`: what its rows are, `numbers` (the default) or
+    `categories`; `least(columns)`: rows that a fit needs at least.
     """
 
     def fit(self, pool: Any, rng: Stream, previous: Model | None = None) -> Model:

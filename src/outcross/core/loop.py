@@ -40,7 +40,8 @@ class Chain:
 
     def __post_init__(self) -> None:
         fits, gives = (getattr(side, "items", "numbers") for side in (self.learner, self.source))
-        require(fits == gives, f"the learner fits {fits}, the source gives {gives}: choose a learner for {gives}")
+        such = "categorical" if gives == "categories" else "gaussian or gmm"
+        require(fits == gives, f"the learner fits {fits}, the source gives {gives}: use learner.kind={such}, say")
         require(self.pools in ("auto", "rows", "statistics"), f"pools is auto, rows or statistics, got {self.pools!r}")
 
     @cached_property
@@ -49,7 +50,8 @@ class Chain:
 
         Raises InputError where statistics were asked for and cannot serve.
         """
-        kind: type[Statistics] | None = getattr(self.learner, "statistics", None)
+        # said by the class itself, not inherited: a subclass may sample or fit otherwise
+        kind: type[Statistics] | None = vars(type(self.learner)).get("statistics")
         why = "this learner fits rows" if kind is None else self._unserved(kind)
         require(self.pools != "statistics" or why is None, f"pools=statistics: {why}; use pools=auto or pools=rows")
         return kind if why is None and self.pools != "rows" else None

@@ -12,6 +12,8 @@ from typing import Literal
 
 from outcross.core.errors import require
 
+MOST = 10**12  # rows of a generation; sums over a million of them are still whole numbers of 64 bits
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -22,7 +24,7 @@ class Samples:
     power: float = 1.5
 
     def __post_init__(self) -> None:
-        require(self.start >= 1, f"samples start with at least 1 row, got {self.start}")
+        require(1 <= self.start <= MOST, f"samples start with 1 to {MOST:g} rows, got {self.start:,}")
         require(self.power > 1.0, f"a superlinear schedule has a power above 1, got {self.power:g}")
         if not isinstance(self.growth, str):
             object.__setattr__(self, "growth", tuple(self.growth))

@@ -172,7 +172,7 @@ class Moments(Statistics):
         if n <= d:
             return cls.of(Corpus.of(mean + generator.standard_normal((n, d)) @ factor.T))
         noise = generator.standard_normal(d * (d + 1) // 2)
-        spread = np.sqrt(generator.chisquare(np.arange(n - 1.0, n - 1.0 - d, -1.0)))
+        spread = np.sqrt(generator.chisquare(n - 1.0 - np.arange(d)))
         return cls(n, *_bartlett(float(n), mean, factor, noise, spread))
 
     def part(self, m: int, rng: Stream) -> Moments:

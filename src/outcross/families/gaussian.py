@@ -48,11 +48,15 @@ class Learner:
     def __post_init__(self) -> None:
         require(self.estimator in ("ml", "unbiased"), f"estimator is ml or unbiased, got {self.estimator!r}")
 
+    def least(self, columns: int) -> int:
+        """Rows that a fit needs at least."""
+        return columns + 1
+
     def fit(self, pool: Corpus | Moments, rng: Stream, previous: Model | None = None) -> GaussianModel:
         """Sample mean and covariance. Raises FitDegenerate unless the covariance is positive definite."""
         known = pool if isinstance(pool, Moments) else Moments.of(pool)
         n, d = known.count, len(known.mean)
-        if n <= d:
+        if n < self.least(d):
             raise FitDegenerate(f"a Gaussian in {d} dimensions needs at least {d + 1} rows, got {n}")
         return self.load({"mean": known.mean, "covariance": known.scatter / (n if self.estimator == "ml" else n - 1)})
 

@@ -64,7 +64,7 @@ class Learner:
 
     def fit(self, pool: Corpus, rng: Stream, previous: Model | None = None) -> MixtureModel:
         """Fit the mixture. Raises FitDegenerate with too few rows or a covariance that is not positive definite."""
-        if len(pool) < self._least:
+        if len(pool) < self.least(pool.dimension):
             raise FitDegenerate(self._too_few(len(pool)))
         x = np.ascontiguousarray(pool.items.T)
         warm = self.init == "previous" and isinstance(previous, MixtureModel)
@@ -83,7 +83,7 @@ class Learner:
 
     def evolve(self, model: MixtureModel, stretch: Stretch) -> MixtureModel:
         """Many generations in one compiled call, bit for bit those of the plain loop."""
-        few = np.flatnonzero(stretch.synthetic + stretch.original < self._least)
+        few = np.flatnonzero(stretch.synthetic + stretch.original < self.least(model.law.dimension))
         if len(few):  # the generations before are fitted first: one of them may already have no answer
             done, rows = int(few[0]), int((stretch.synthetic + stretch.original)[few[0]])
             if done:
@@ -113,13 +113,12 @@ class Learner:
             raise FitDegenerate("a covariance is not positive definite", stretch.first + done + 1)
         return _model(w, m, s, used, converged)
 
-    @property
-    def _least(self) -> int:
-        """Rows below which a fit has no answer."""
+    def least(self, columns: int) -> int:
+        """Rows that a fit needs at least."""
         return max(2, self.components)
 
     def _too_few(self, n: int) -> str:
-        return f"{self.components} components need at least {self._least} rows, got {n}"
+        return f"{self.components} components need at least {max(2, self.components)} rows, got {n}"
 
     def _parameters(self, model: Model | None, d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Arrays for the kernel to work in: copies of the model's, or empty ones."""

@@ -105,6 +105,10 @@ class Learner:
         """Whether models make as many rows as generation 0 had, or none: those of the fixed features."""
         return self.design == "fixed"
 
+    def least(self, columns: int) -> int:
+        """Rows that a fit needs at least: one more than there are features."""
+        return columns
+
     def fit(self, pool: Corpus | Moments, rng: Stream, previous: Model | None = None) -> RegressionModel:
         """Least squares without intercept. Raises FitDegenerate unless there are more rows than features."""
         known = pool if isinstance(pool, Moments) else Moments.of(pool)

@@ -161,8 +161,13 @@ def _check_whole(store: Writer) -> None:
 
 
 def _preflight(cell: Cell, chain: Chain, experiment: Experiment) -> None:
-    """Draw the real rows of chain 0, and see that the policy never asks for more of them than there are."""
+    """Draw the real rows of chain 0; see that they are enough for a fit, and for all that the policy asks for."""
     there = len(chain.original)
+    least = getattr(chain.learner, "least", lambda columns: 1)(len(chain.source.columns))
+    if there < least:
+        raise InputError(f"samples: {there} rows, the family {cell.learner['kind']} needs at least {least} here")
+    if chain.samples.at(experiment.generations) * (experiment.generations + 1) >= 1 << 62:
+        raise InputError("samples grow to more rows than can be counted: use fewer, fewer generations or less growth")
     for t in sorted({*range(1, min(experiment.generations, _LOOKED_AT) + 1), experiment.generations} - {0}):
         wanted = chain.policy.rows(t, chain.samples.at(t), 0).original
         if wanted > there:

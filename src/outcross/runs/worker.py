@@ -4,6 +4,8 @@ resumes and any number of workers give the same bits.
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from collections.abc import Mapping
 from functools import lru_cache
@@ -58,20 +60,28 @@ class Slice(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def _source(kind: str, node: str) -> tuple[Any, Reference]:
-    """A source and its reference, made once a process."""
-    import json
-
+def _source(kind: str, node: str, stamp: tuple[object, ...]) -> tuple[Any, Reference]:
+    """A source and its reference, made once a process as long as its file stays what it was."""
     source = plugins.make("sources", {"kind": kind, **json.loads(node)}, "source")
     return source, Reference.of(source)
 
 
 def source_of(cell: Cell) -> tuple[Any, Reference]:
     """The source of a cell and its reference."""
-    import json
-
     rest = {k: v for k, v in cell.source.items() if k != "kind"}
-    return _source(cell.source["kind"], json.dumps(rest, sort_keys=True))
+    return _source(cell.source["kind"], json.dumps(rest, sort_keys=True), _stamp(rest.get("path")))
+
+
+def _stamp(path: object) -> tuple[object, ...]:
+    """Which file a path means now, and when it was last changed; nothing for a source without one."""
+    if not isinstance(path, str):
+        return ()
+    whole = os.path.abspath(os.path.expanduser(path))
+    try:
+        found = os.stat(whole)
+    except (OSError, ValueError):
+        return (whole,)
+    return whole, found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def advance(task: Task) -> Slice:
