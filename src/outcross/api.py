@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outcross.report.frames import Frame, finite
-from outcross.report.theory import Verification, verification
+from outcross.report.theory import Verification
 from outcross.report.verdict import Verdict, verdicts
 from outcross.runs import runner, upkeep
 from outcross.runs.spec import Experiment
@@ -40,7 +40,7 @@ class Result:
     @property
     def theory(self) -> Verification:
         """What theory predicts of the run, beside what was observed."""
-        return verification(self.frame)
+        return self.frame.theory
 
     @property
     def failed(self) -> int:

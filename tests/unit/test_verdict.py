@@ -27,6 +27,7 @@ def frame(*chains, persistence=3, floors=None, statuses=None):
         by_chain=readings,
         cells=[SimpleNamespace(arm="replace", axes={"samples": 100})],
         summaries=[],
+        theory=SimpleNamespace(fault=lambda cell: ""),
         floors=floors or {},
         chains={(0, c): (10, s, None) for c, s in enumerate(statuses or ["done"] * len(chains))},
     )

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from outcross.runs import plugins, worker
 from outcross.runs.runner import open_run
 from outcross.runs.spec import Cell, Experiment
 from outcross.runs.store import Key, Reader, Row
+
+if TYPE_CHECKING:
+    from outcross.report.theory import Verification
 
 # sources made from the experiment alone, without reading a file
 _PURE = ("categorical", "exponential_family", "linear", "mixture", "normal", "tabular", "zipf")
@@ -133,6 +136,13 @@ class Frame:
             len(values) - len(there),
             why,
         )
+
+    @cached_property
+    def theory(self) -> Verification:
+        """What theory predicts of the run, beside what was observed."""
+        from outcross.report.theory import verification  # which reads frames
+
+        return verification(self)
 
     def rows_of(self, cell: Cell) -> int | None:
         """Rows of generation 0, as the run settled them; None for a run that has not begun."""

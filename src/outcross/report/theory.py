@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -97,7 +96,6 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2g} %"
 
 
-@lru_cache(maxsize=4)
 def verification(frame: Frame) -> Verification:
     """Every prediction that an oracle makes of a run."""
     found = {}

@@ -11,7 +11,6 @@ import numpy as np
 from outcross.core.stats import Interval, median_interval, share_interval
 from outcross.measures.phase import CATEGORIES, NUMBERS, Margins, Phase, alarm, phase, signs
 from outcross.report.frames import Frame
-from outcross.report.theory import verification
 
 _HALF = 0.5
 _TAILS = ("tail_worst_99", "tail_worst_95", *CATEGORIES.tails)  # whose halving is the first event: the worst column's
@@ -168,7 +167,7 @@ def _why(frame: Frame, cell: int, decided: Phase, counts: Counter[Phase], n: int
     text += f" (medians: {'; '.join(numbers)})" if numbers else ""
     ended = Counter(s for (c, _), (_, s, _) in frame.chains.items() if c == cell and s in ("degenerate", "failed"))
     text += "".join(f"; {k} {s}" for s, k in ended.items())
-    fault = verification(frame).fault(cell)
+    fault = frame.theory.fault(cell)
     text += f"; the run leaves theory: {fault}" if fault else ""
     return text + (_doubt(frame, cell, n, generation) if decided == "inconclusive" else "")
 
