@@ -8,6 +8,7 @@ from outcross.cli.options import RUNS, Debug, Json, Out, Run, print_json
 
 if TYPE_CHECKING:
     from outcross.api import Result
+    from outcross.theory.live import Prediction
 
 
 def command(run: Run, out: Out = RUNS, json: Json = False, debug: Debug = False) -> None:
@@ -20,6 +21,9 @@ def command(run: Run, out: Out = RUNS, json: Json = False, debug: Debug = False)
         print_json(result.json())
         return
     print(result)
+    for cell, p in _furthest(result):
+        label = result.frame.cells[cell].label
+        print(f"  {label}: {p.oracle} on {p.quantity}, generation {p.generation:,}: z {p.z:.1f}")
     _numbers(result)
     ended = [
         (key, status, reason)
@@ -30,6 +34,13 @@ def command(run: Run, out: Out = RUNS, json: Json = False, debug: Debug = False)
         print(f"{result.frame.cells[cell].label}, chain {chain}: {status}: {one_line(reason or '')}")
     if len(ended) > 10:
         print(f"... and {len(ended) - 10} more")
+
+
+def _furthest(result: Result) -> list[tuple[int, Prediction]]:
+    """The three predictions that are furthest off, where theory does not hold."""
+    if result.theory.holds is not False:
+        return []
+    return sorted(result.theory.predictions, key=lambda found: -abs(found[1].z))[:3]
 
 
 def _numbers(result: Result) -> None:

@@ -12,6 +12,7 @@ from outcross.core.mixture import MeanCovariance
 from outcross.measures.context import SAMPLED, SHAPE, Array, Context, Reference
 
 PROJECTIONS = 64
+_ROUNDING = 1e-12  # of distribution functions that are equal
 CHEAP = {
     "w2_gaussian": Quantity("sd", "up", 0.0, "2-Wasserstein distance between Gaussian fits, root mean square a column"),
     "w1_marginal": Quantity("sd", "up", 0.0, "1-Wasserstein distance between marginals, mean over columns"),
@@ -48,7 +49,8 @@ def _shape(context: Context) -> float | Reading:
     sd = np.sqrt(np.diag(covariance))
     if not (sd > 0).all():
         return Reading(np.nan, why="a column of the model is constant")
-    return float(np.abs(context.cdf_at(mean[:, None] + SHAPE * sd[:, None]) - context.reference.shape).max())
+    gap = float(np.abs(context.cdf_at(mean[:, None] + SHAPE * sd[:, None]) - context.reference.shape).max())
+    return gap if gap > _ROUNDING else 0.0
 
 
 def _scaled(moments: MeanCovariance, sd: Array) -> MeanCovariance:

@@ -172,8 +172,10 @@ def series(frame: Frame, measure: str, shown: Sequence[Look], axes: Axes) -> Spe
     colour = alt.Color("c:N", legend=None, scale=alt.Scale(domain=domain, range=[k.colour for k in shown]))
     dash = alt.StrokeDash("c:N", legend=None, scale=alt.Scale(domain=domain, range=[k.dash for k in shown]))
     single = len({r["g"] for r in rows}) == 1
-    across = alt.X("tl:N", title=None, axis=alt.Axis(labelAngle=0, labelLimit=140)) if single else _generation(frame)
-    base = _chart("rows").encode(x=across, color=colour)
+    across = (
+        alt.X("tl:N", title=None, axis=alt.Axis(labelAngle=0, labelLimit=140)) if single else generation_axis(frame)
+    )
+    base = named_rows("rows").encode(x=across, color=colour)
     for low, high, opacity in [("b", "e", 0.14)] if len(shown) > _BANDS else [("a", "d", 0.13), ("b", "e", 0.25)]:
         band = base.mark_rule(strokeWidth=9, opacity=2 * opacity) if single else base.mark_area(opacity=opacity)
         layers.append(band.encode(y=_vertical(low, axes), y2=high))
@@ -181,7 +183,7 @@ def series(frame: Frame, measure: str, shown: Sequence[Look], axes: Axes) -> Spe
     layers += [] if single else [line.mark_line(strokeWidth=2).encode(strokeDash=dash)]
     layers.append(line.mark_circle(size=60 if single else 22, opacity=1).encode(tooltip=_tooltip(axes.title)))
     marks = {f"level_{name}": [{"y": v} for v in values] for name, values, _ in _marks(axes)}
-    return _finished(alt.layer(*layers), 240, rows=rows, floors=floors, **marks)
+    return finished(alt.layer(*layers), 240, rows=rows, floors=floors, **marks)
 
 
 def _row(s: Summary, look: Look, axes: Axes) -> dict[str, Any]:
@@ -234,11 +236,11 @@ def _levels(axes: Axes, floors: bool) -> list[Any]:
     """What lies behind the series: floors as hatched strips, the truth and the margin as lines."""
     layers: list[Any] = []
     if floors:
-        strips = _chart("floors").mark_rect(fill="url(#hatch)", stroke="var(--floor)", strokeWidth=0.7)
+        strips = named_rows("floors").mark_rect(fill="url(#hatch)", stroke="var(--floor)", strokeWidth=0.7)
         layers.append(strips.encode(y=_vertical("low", axes), y2="high"))
     for name, values, dash in _marks(axes):
         if values:
-            rule = _chart(f"level_{name}").mark_rule(color="var(--truth)", strokeDash=dash)
+            rule = named_rows(f"level_{name}").mark_rule(color="var(--truth)", strokeDash=dash)
             layers.append(rule.encode(y=_vertical("y", axes)))
     return layers
 
@@ -252,7 +254,7 @@ def _marks(axes: Axes) -> list[tuple[str, list[float], list[int]]]:
     ]
 
 
-def _generation(frame: Frame) -> alt.X:
+def generation_axis(frame: Frame) -> alt.X:
     """The horizontal axis: from 0, and logarithmic beyond 1, where there are many generations."""
     import altair as alt
 
@@ -303,11 +305,11 @@ def phases(frame: Frame, cell: int, found: Sequence[Course]) -> Spec | None:
         for g, counts in kept
         for p, n in zip(PHASES, counts, strict=True)
     ]
-    chart = _chart("rows")
+    chart = named_rows("rows")
     single = len(kept) == 1
     mark = chart.mark_bar(size=60) if single else chart.mark_area()
     spec = mark.encode(
-        x=alt.X("g:O", title="generation", axis=alt.Axis(labelAngle=0)) if single else _generation(frame),
+        x=alt.X("g:O", title="generation", axis=alt.Axis(labelAngle=0)) if single else generation_axis(frame),
         y=alt.Y(
             "s:Q",
             title="share of chains",
@@ -326,7 +328,7 @@ def phases(frame: Frame, cell: int, found: Sequence[Course]) -> Spec | None:
             alt.Tooltip("n:Q", title="chains"),
         ],
     )
-    return _finished(spec, 150, rows=long)
+    return finished(spec, 150, rows=long)
 
 
 def phase_rows(frame: Frame, cell: int, found: Sequence[Course]) -> list[tuple[int, list[int]]]:
@@ -352,14 +354,15 @@ def thinned(rows: Sequence[T], most: int) -> list[T]:
     return [rows[k - 1] for k in sorted(steps | {1, len(rows)})]
 
 
-def _chart(name: str) -> alt.Chart:
+def named_rows(name: str) -> alt.Chart:
     """A chart of a named set of rows, which `_finished` puts in: altair would check every one of them."""
     import altair as alt
 
     return alt.Chart(alt.NamedData(name=name))
 
 
-def _finished(chart: Any, height: int, **rows: list[dict[str, Any]]) -> Spec:
+def finished(chart: Any, height: int, **rows: list[dict[str, Any]]) -> Spec:
+    """The specification of a chart with its named sets of rows put in."""
     spec: Spec = chart.properties(width="container", height=height).to_dict()
     spec.pop("config", None)  # the page gives one to all
     return {**spec, "datasets": rows}

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from outcross.measures.phase import DISTANCE, SHAPE, TAIL, VARIANCE
-from outcross.report import charts, figures, findings, tables
-from outcross.report.charts import Axes, Spec
+from outcross.report import agreement, bands, charts, figures, findings, tables
+from outcross.report.charts import Axes, Look, Spec
 from outcross.report.frames import Frame
 from outcross.report.tables import Table
 from outcross.report.verdict import Course, Verdict, courses, verdicts
 from outcross.runs.store import io_error, write_atomically
+from outcross.theory.live import Level
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -99,7 +100,39 @@ _CURVES = (
         "Determinant of the covariance, relative to the truth's.",
         "Wilks 1932; " + findings.PAPER,
     ),
+    Curves(
+        "Total variation from the truth",
+        ("total_variation",),
+        "sqrt",
+        False,
+        "Half the sum of absolute differences of the probabilities of all categories.",
+    ),
+    Curves(
+        "What is left of the rare categories",
+        ("rare_kept_99", "rare_kept_95", "survivors_ratio", "lost_mass"),
+        "sqrt",
+        True,
+        "True mass of the rarest 1 % and 5 % whose categories the model still knows, relative to the truth's; "
+        "categories that it knows; true mass of those it has lost.",
+    ),
+    Curves(
+        "Heterozygosity",
+        ("heterozygosity_ratio", "entropy_ratio"),
+        "log",
+        True,
+        "Chance that two draws differ, and entropy, relative to the truth's.",
+        "Nei 1973; " + findings.PAPER,
+    ),
+    Curves(
+        "Squared error of the coefficients",
+        ("coefficient_error",),
+        "log",
+        False,
+        "Squared distance from the true coefficients: the excess risk for features of unit covariance.",
+        "Gerstgrasser et al. 2024",
+    ),
 )
+_OBSERVED = 6  # cells whose extinction is drawn
 _EDGE = "What is 0 or too small lies on the lower edge of the logarithmic axis."
 _SHORT = {
     DISTANCE: "2-Wasserstein distance of Gaussian fits",
@@ -114,7 +147,19 @@ _SHORT = {
     "radius_99": "mass beyond the 99 % radius",
     "radius_999": "mass beyond the 99.9 % radius",
     VARIANCE: "generalised variance",
+    "total_variation": "total variation",
+    "rare_kept_99": "rarest 1 %: mass left",
+    "rare_kept_95": "rarest 5 %: mass left",
+    "survivors_ratio": "categories left",
+    "lost_mass": "true mass lost",
+    "heterozygosity_ratio": "heterozygosity",
+    "entropy_ratio": "entropy",
+    "coefficient_error": "squared error of the coefficients",
+    "log_det_ratio": "log determinant of the covariance",
+    "first_variance": "variance of the first column",
+    "log mean": "log of the mean",
 }
+_LEVELS = {"log_det_ratio": "nats", "first_variance": "relative to the truth", "log mean": "log of the ratio"}
 
 
 def write(directory: Path) -> Path:
@@ -157,7 +202,8 @@ class _Page:
 
     @property
     def headline(self) -> str:
-        return findings.headline(self.frame, [(self.looks[v.cell].label, v.phase) for v in self.verdicts])
+        told = findings.headline(self.frame, [(self.looks[v.cell].label, v.phase) for v in self.verdicts])
+        return told if self.frame.theory.holds is not False else f"{told}; the run leaves theory"
 
     @property
     def policies(self) -> list[str]:
@@ -180,7 +226,8 @@ class _Page:
     @cached_property
     def figures(self) -> list[Figure]:
         """Every figure that this run has numbers for."""
-        found = [self._densities(), *(self._curves(c) for c in _CURVES), self._phases()]
+        curves = (self._curves(c) for c in _CURVES)
+        found = [self._densities(), self._agreement(), self._extinction(), *curves, self._phases()]
         return [f for f in found if f is not None]
 
     def _densities(self) -> Figure | None:
@@ -191,6 +238,70 @@ class _Page:
         return Figure(
             title, figures.caption(self.frame, rows), [], figures.table(rows), "none", drawing=figures.densities(rows)
         )
+
+    @property
+    def theory(self) -> str:
+        """The check against theory in one line."""
+        return self.frame.theory.sentence
+
+    def _agreement(self) -> Figure | None:
+        """Levels inside their predicted bands, and every z."""
+        found = self.frame.theory
+        if not found.predictions:
+            return None
+        by_quantity: dict[str, list[tuple[Look, list[Level]]]] = {}
+        for look in self.shown:
+            if look.cell in found.cells:
+                check = found.cells[look.cell]
+                by_quantity.setdefault(check.quantity, []).append((look, check.levels))
+        title = agreement.title(found)
+        panels = [
+            Panel(
+                _SHORT.get(name, name),
+                f"Observed means inside their predicted bands, against generation. {title}.",
+                bands.levels(
+                    self.frame,
+                    checks,
+                    _LEVELS.get(name, findings.unit_of(self.frame, name) or "relative to the truth"),
+                    found.limit,
+                ),
+            )
+            for name, checks in by_quantity.items()
+        ]
+        panels.append(
+            Panel(
+                "z of every prediction",
+                f"z-scores against generation. {title}.",
+                bands.scores(self.frame, self.shown, found),
+            )
+        )
+        table = agreement.table(self.frame, found)
+        return Figure(
+            title,
+            f"{agreement.caption(self.frame, found)} {self._left_out()}".strip(),
+            panels,
+            table,
+            levels=("theory", "limit"),
+        )
+
+    def _extinction(self) -> Figure | None:
+        """The tail observatory: extinction by rarity beside neutral drift."""
+        found = agreement.fates(self.frame, self.shown[:_OBSERVED])
+        if not found:
+            return None
+        title = agreement.fate_title(found, self.frame.theory.limit)
+        panels = [
+            Panel(
+                one.look.label,
+                f"Share of categories lost by first copies, against generation. {title}.",
+                bands.extinction(self.frame, one.bins),
+            )
+            for one in found
+        ]
+        text = agreement.fate_caption(self.frame, found)
+        if len(self.looks) > _OBSERVED:
+            text += f" The first {_OBSERVED} of {len(self.looks)} cells."
+        return Figure(title, text, panels, agreement.fate_table(found), "none")
 
     def _curves(self, curves: Curves) -> Figure | None:
         there = {s.measure for s in self.frame.summaries}

@@ -17,7 +17,9 @@ from outcross.runs import plugins
 from outcross.runs.spec import Cell
 from outcross.theory import covered
 from outcross.theory.covered import Setting
-from outcross.theory.live import Check, Prediction, Records, threshold
+from outcross.theory.live import FALSE_ALARMS, Check, Prediction, Records, threshold
+
+__all__ = ["FALSE_ALARMS", "Bin", "Verification", "extinction", "setting_of", "verification"]
 
 _MOST = 1_000_000  # generations that the exact recursions are carried through
 _LEAST = 5.0  # variance of a count below which it is too skewed for a z-score

@@ -13,6 +13,7 @@ from outcross.measures.phase import CATEGORIES, NUMBERS, Margins, Phase, alarm, 
 from outcross.report.frames import Frame
 
 _HALF = 0.5
+_NOTHING = 1e-12  # less is rounding
 _TAILS = ("tail_worst_99", "tail_worst_95", *CATEGORIES.tails)  # whose halving is the first event: the worst column's
 _VARIANCES = (*NUMBERS.variance, *CATEGORIES.variance)
 
@@ -159,7 +160,7 @@ def _why(frame: Frame, cell: int, decided: Phase, counts: Counter[Phase], n: int
     told |= {name: (label, 1) for name, label in by.variance.items()}
     told |= {name: (label, 0) for name, (label, _) in by.distances.items()}
     numbers = [
-        f"{label} {middle[name]:.3g}, truth {truth}"
+        f"{label} {middle[name] if abs(middle[name]) > _NOTHING else 0.0:.3g}, truth {truth}"
         for name, (label, truth) in told.items()
         if np.isfinite(middle.get(name, np.nan))
     ]
