@@ -1,0 +1,104 @@
+"""Theory and the tail observatory on the page: drawn where an oracle covers the run, said where none does."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from test_page import HOSTILE, QUOTED, _seen, chromium  # noqa: F401  a fixture
+
+import outcross
+from outcross.api import Result
+from outcross.core.rng import Stream
+from outcross.core.statistics import Counts
+from outcross.families.categorical import CategoricalModel
+
+ARMS = {HOSTILE: {"policy": {"kind": "replace"}}, QUOTED: {"policy": {"kind": "mix", "real": 0.2, "anchor": "fresh"}}}
+CATEGORIES = [
+    "source.kind=zipf", "source.categories=800", "learner.kind=categorical", "samples=4000", "generations=60",
+    "chains=6", "floor=4", f"arms={json.dumps(ARMS)}",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def categories(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    return outcross.run("gmm", CATEGORIES, out=tmp_path_factory.mktemp("categories"), workers=1)
+
+
+def read(result: Result) -> str:
+    return (result.directory / "report.html").read_text(encoding="utf-8")
+
+
+def charts(text: str) -> list[dict[str, object]]:
+    return [json.loads(m) for m in re.findall(r'id="chart-\d+-\d+">(.*?)</script>', text)]
+
+
+def _dashed(layer: object) -> bool:
+    return isinstance(layer, dict) and layer["mark"].get("strokeDash") == [5, 3]
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1200, False), (380, True)])
+def test_a_run_on_categories_is_drawn(
+    chromium: str,  # noqa: F811
+    categories: Result,
+    tmp_path: Path,
+    width: int,
+    dark: bool,
+) -> None:
+    seen = _seen(chromium, tmp_path, categories.directory / "report.html", width, dark)
+    assert seen["undrawn"] == []
+    assert seen["marks"] == seen["charts"] >= 9
+    assert seen["needs"] <= seen["width"]
+    assert [(round(ratio, 2), text) for ratio, text in seen["texts"] if ratio < 4.5] == []
+
+
+def test_theory_is_a_dashed_line_in_a_band_beside_every_z(categories: Result) -> None:
+    text = read(categories)
+    assert f"All {len(categories.theory.predictions)} predictions of theory hold" in text
+    assert categories.theory.sentence in text.replace("&#39;", "'")
+    dashed = [c for c in charts(text) if any(_dashed(layer) for layer in c.get("layer", []))]
+    assert len(dashed) == 3  # the levels of both arms in one, extinction in two
+    assert any({"z", "q"} <= set(row) for c in charts(text) for rows in c["datasets"].values() for row in rows)
+
+
+def test_rare_categories_die_as_chance_has_it_and_slower_with_real_data(categories: Result) -> None:
+    title = next(t for t in re.findall(r"<h3>\d+\. (.*?)</h3>", read(categories)) if "rare categories are lost" in t)
+    assert "as chance loses them" in title
+    assert "slower than without real data" in title
+    assert "Where real data come in, the dashed lines say what would be lost without them" in read(categories)
+    assert "<img src=x" not in read(categories)
+
+
+def test_numeric_figures_stay_off_a_page_of_categories(categories: Result) -> None:
+    titles = re.findall(r"<h3>\d+\. (.*?)</h3>", read(categories))
+    assert not any(
+        word in title for title in titles for word in ("Density", "Tail mass", "Generalised", "has no number")
+    )
+    assert any("Heterozygosity" in title for title in titles)
+
+
+def test_a_run_that_no_oracle_covers_says_so_and_draws_none(tmp_path: Path) -> None:
+    settings = ["chains=2", "generations=5", "floor=0", "samples=100", "measures=[moments,distance]"]
+    result = outcross.run("gmm", settings, out=tmp_path, workers=1)
+    assert "theory: no oracle covers this run" in read(result)
+    assert "predictions of theory" not in read(result)
+    assert result.json()["theory"] == []
+    assert result.json()["theory_ok"] is None
+
+
+def test_a_run_that_leaves_theory_says_so_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = CategoricalModel.statistics
+
+    def sharpened(self: CategoricalModel, n: int, rng: Stream) -> Counts:
+        weights = self.counts.astype(float) ** 1.1
+        return honest(CategoricalModel((weights / weights.sum() * 1e9).round().astype(int)), n, rng)
+
+    monkeypatch.setattr(CategoricalModel, "statistics", sharpened)
+    result = outcross.run("gmm", CATEGORIES, out=tmp_path, workers=1)
+    text = read(result)
+    assert "the run leaves theory</h1>" in text
+    assert 'class="theory left"' in text
+    assert "faster than chance" in text
+    assert "LEAVES THEORY" in str(result)
