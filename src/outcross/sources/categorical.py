@@ -31,17 +31,15 @@ class Source:
         self, probabilities: Sequence[float] = (0.5, 0.3, 0.15, 0.05), labels: Sequence[str] | None = None
     ) -> None:
         share = np.array(probabilities, dtype=np.float64)
-        bad = np.flatnonzero(~(share > 0.0))
-        require(
-            len(bad) == 0, f"probabilities are positive, number {bad[0] + 1 if len(bad) else 0} is not: leave it out"
-        )
+        for number, p in enumerate(probabilities, start=1):
+            require(p > 0.0, f"probabilities are positive, number {number} is {p:g}: leave that category out")
         require(abs(share.sum() - 1.0) < 1e-9, f"probabilities sum to 1, these sum to {share.sum():g}")
         require(labels is None or len(labels) == len(share), "labels are one name for each probability")
         self._settle(share, tuple(labels) if labels is not None else None)
 
     def _settle(self, share: NDArray[np.float64], labels: tuple[str, ...] | None) -> None:
         require(
-            2 <= len(share) <= MOST, f"categories number 2 to {MOST:,}, got {len(share):,}: one has nothing to lose"
+            2 <= len(share) <= MOST, f"categories number 2 to {MOST:,}, got {len(share):,}; one alone loses nothing"
         )
         self.frequencies = share / share.sum()
         self.labels = labels
