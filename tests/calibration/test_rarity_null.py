@@ -25,7 +25,8 @@ def wikitext(part, unit):
     path = SHARED / "wikitext-2" / f"{part}.txt.xz"
     if not path.exists():
         says = f"{path} is missing: WikiText-2, see shared/data/README.md, or set OUTCROSS_DATA"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(says)
+        # where the shared folder is, a file that it lacks is a fault; where there is none, the embedded text is tested
+        (pytest.fail if os.environ.get("CI") == "true" and SHARED.is_dir() else pytest.skip)(says)
     return read_words(path, unit)
 
 
