@@ -96,7 +96,7 @@ def test_schedules_of_samples_grow_as_named():
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: Samples(0), "at least 1 row, got 0"),
+        (lambda: Samples(0), "1 to 1e\\+12 rows, got 0"),
         (lambda: Samples(10, "superlinear", 1.0), "power above 1, got 1"),
         (lambda: Samples(10, []), "positive factors"),
         (lambda: Samples(10, [1.0, 0.0]), "positive factors"),

@@ -16,9 +16,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from outcross.measures.phase import DISTANCE, SHAPE, TAIL, VARIANCE
 from outcross.report import agreement, bands, charts, figures, findings, tables
 from outcross.report.charts import Axes, Look, Spec
+from outcross.report.curves import CURVES, LEVELS, SHORT, Curves
 from outcross.report.frames import Frame
 from outcross.report.tables import Table
 from outcross.report.verdict import Course, Verdict, courses, verdicts
@@ -53,113 +53,8 @@ class Figure(NamedTuple):
     drawing: str = ""
 
 
-class Curves(NamedTuple):
-    """A figure of quantities against generation: the first names its finding."""
-
-    noun: str
-    measures: tuple[str, ...]
-    kind: Literal["log", "sqrt"]
-    share: bool  # the finding is told as a share of the truth's
-    note: str = ""
-    cite: str = findings.PAPER
-    instead: tuple[str, ...] = ()  # drawn first where the first quantity has no number
-
-
-_CURVES = (
-    Curves(
-        "Distance to the truth",
-        (DISTANCE, "w1_marginal", SHAPE),
-        "log",
-        False,
-        "Columns are scaled to true standard deviation 1, so a distance reads in standard deviations (sd). Shape is "
-        "the largest gap between distribution functions, a probability, once mean and sd agree.",
-        "Dowson and Landau 1982; " + findings.PAPER,
-    ),
-    Curves(
-        "The squared L2 distance between densities",
-        ("l2_to_first", "l2_to_truth"),
-        "log",
-        False,
-        "The paper's distance, to the chain's own generation 0 and to the truth. It is unbounded as a density "
-        "narrows, and its unit is that of a density.",
-    ),
-    Curves(
-        "Tail mass",
-        (TAIL, "tail_999", "radius_99", "radius_999"),
-        "sqrt",
-        True,
-        "Mass beyond the truth's outer percentiles about the model's own mean, relative to the truth's. The vertical "
-        "axis is a square root, so that a loss shows beside an excess.",
-        instead=("tail_95", "radius_95"),
-    ),
-    Curves(
-        "Generalised variance",
-        (VARIANCE,),
-        "log",
-        True,
-        "Determinant of the covariance, relative to the truth's.",
-        "Wilks 1932; " + findings.PAPER,
-    ),
-    Curves(
-        "Total variation from the truth",
-        ("total_variation",),
-        "sqrt",
-        False,
-        "Half the sum of absolute differences of the probabilities of all categories.",
-    ),
-    Curves(
-        "What is left of the rare categories",
-        ("rare_kept_99", "rare_kept_95", "survivors_ratio", "lost_mass"),
-        "sqrt",
-        True,
-        "True mass of the rarest 1 % and 5 % whose categories the model still knows, relative to the truth's; "
-        "categories that it knows; true mass of those it has lost.",
-    ),
-    Curves(
-        "Heterozygosity",
-        ("heterozygosity_ratio", "entropy_ratio"),
-        "log",
-        True,
-        "Chance that two draws differ, and entropy, relative to the truth's.",
-        "Nei 1973; " + findings.PAPER,
-    ),
-    Curves(
-        "Squared error of the coefficients",
-        ("coefficient_error",),
-        "log",
-        False,
-        "Squared distance from the true coefficients: the excess risk for features of unit covariance.",
-        "Gerstgrasser et al. 2024",
-    ),
-)
 _OBSERVED = 6  # cells whose extinction is drawn
 _EDGE = "What is 0 or too small lies on the lower edge of the logarithmic axis."
-_SHORT = {
-    DISTANCE: "2-Wasserstein distance of Gaussian fits",
-    "w1_marginal": "1-Wasserstein distance of marginals",
-    SHAPE: "shape: marginals once mean and sd agree",
-    "l2_to_first": "squared L2 to generation 0",
-    "l2_to_truth": "squared L2 to the truth",
-    TAIL: "tail mass beyond 1 % and 99 %",
-    "tail_999": "tail mass beyond 0.1 % and 99.9 %",
-    "tail_95": "tail mass beyond 5 % and 95 %",
-    "radius_95": "mass beyond the 95 % radius",
-    "radius_99": "mass beyond the 99 % radius",
-    "radius_999": "mass beyond the 99.9 % radius",
-    VARIANCE: "generalised variance",
-    "total_variation": "total variation",
-    "rare_kept_99": "rarest 1 %: mass left",
-    "rare_kept_95": "rarest 5 %: mass left",
-    "survivors_ratio": "categories left",
-    "lost_mass": "true mass lost",
-    "heterozygosity_ratio": "heterozygosity",
-    "entropy_ratio": "entropy",
-    "coefficient_error": "squared error of the coefficients",
-    "log_det_ratio": "log determinant of the covariance",
-    "first_variance": "variance of the first column",
-    "log mean": "log of the mean",
-}
-_LEVELS = {"log_det_ratio": "nats", "first_variance": "relative to the truth", "log mean": "log of the ratio"}
 
 
 def write(directory: Path) -> Path:
@@ -226,7 +121,7 @@ class _Page:
     @cached_property
     def figures(self) -> list[Figure]:
         """Every figure that this run has numbers for."""
-        curves = (self._curves(c) for c in _CURVES)
+        curves = (self._curves(c) for c in CURVES)
         found = [self._densities(), self._agreement(), self._extinction(), *curves, self._phases()]
         return [f for f in found if f is not None]
 
@@ -257,12 +152,12 @@ class _Page:
         title = agreement.title(found)
         panels = [
             Panel(
-                _SHORT.get(name, name),
+                SHORT.get(name, name),
                 f"Observed means inside their predicted bands, against generation. {title}.",
                 bands.levels(
                     self.frame,
                     checks,
-                    _LEVELS.get(name, findings.unit_of(self.frame, name) or "relative to the truth"),
+                    LEVELS.get(name, findings.unit_of(self.frame, name) or "relative to the truth"),
                     found.limit,
                 ),
             )
@@ -332,7 +227,7 @@ class _Page:
 
     def _panel(self, measure: str, kind: Literal["log", "sqrt"]) -> Panel | None:
         q = self.frame.quantities.get(measure)
-        heading, unit = _SHORT.get(measure, measure), findings.unit_of(self.frame, measure)
+        heading, unit = SHORT.get(measure, measure), findings.unit_of(self.frame, measure)
         axes = Axes(
             unit or ("relative to the truth" if q and q.unit == "ratio" else q.unit if q else ""),
             kind,

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from outcross.core.corpus import Corpus
 from outcross.core.errors import require
-from outcross.core.rng import FIXED, Purpose, Stream
+from outcross.core.rng import Stream
 from outcross.core.statistics import Counts, Statistics, multinomial
+from outcross.sources.known import Known
 
 MOST = 1 << 20  # categories
 
 
-class Source:
+class Source(Known):
     """probabilities: one for each category, positive, summing to 1. labels: their names, in that order.
 
     Any number of rows can be drawn: category codes from 0, in one column.
@@ -24,7 +25,6 @@ class Source:
 
     items: ClassVar[str] = "categories"
     columns = ("category",)
-    rows: int | None = None
     law = None
 
     def __init__(
@@ -53,15 +53,3 @@ class Source:
         edges = np.cumsum(self.frequencies)
         drawn = np.searchsorted(edges, rng.generator().random(n) * edges[-1], side="right")
         return Corpus.of(np.minimum(drawn, len(edges) - 1).astype(np.float64))
-
-    def validation(self, n: int) -> Corpus:
-        """N rows of a stream that no draw uses."""
-        return self.draw(n, FIXED.stream(0, Purpose.VALIDATION))
-
-    def reference(self, n: int) -> Corpus:
-        """N rows of a stream that no draw uses."""
-        return self.draw(n, FIXED.stream(0, Purpose.REFERENCE))
-
-    def fingerprint(self) -> str:
-        """Nothing but the settings decides what is drawn."""
-        return ""

@@ -10,15 +10,15 @@ import numpy as np
 from outcross.core.corpus import Corpus
 from outcross.core.errors import require
 from outcross.core.mixture import MeanCovariance
-from outcross.core.rng import FIXED, Purpose, Stream
+from outcross.core.rng import Stream
 from outcross.core.statistics import Statistics, Sums
 from outcross.families.exponential_family import OneParameterModel
+from outcross.sources.known import Known
 
 
-class Source:
+class Source(Known):
     """family: what every column is. mean: one positive number a column (below 1 for bernoulli)."""
 
-    rows: int | None = None
     law = None
 
     def __init__(
@@ -49,15 +49,3 @@ class Source:
     def part(self, pool: Sums, m: int, rng: Stream) -> Sums:
         """Sums of m of the rows whose sums are these: binomial, beta or hypergeometric shares of the total."""
         return self._model.part(pool, m, rng)
-
-    def validation(self, n: int) -> Corpus:
-        """N rows of a stream that no draw uses."""
-        return self.draw(n, FIXED.stream(0, Purpose.VALIDATION))
-
-    def reference(self, n: int) -> Corpus:
-        """N rows of a stream that no draw uses."""
-        return self.draw(n, FIXED.stream(0, Purpose.REFERENCE))
-
-    def fingerprint(self) -> str:
-        """Nothing but the settings decides what is drawn."""
-        return ""

@@ -10,19 +10,18 @@ import numpy as np
 from outcross.core.corpus import Corpus
 from outcross.core.errors import require
 from outcross.core.mixture import Mixture, cholesky
-from outcross.core.rng import FIXED, Purpose, Stream
+from outcross.core.rng import Stream
 from outcross.core.statistics import Moments, Statistics
+from outcross.sources.known import Known
 
 Matrix = Sequence[Sequence[float]]
 
 
-class Source:
+class Source(Known):
     """means: one list a component. covariances: `identity`, a variance for all, or one matrix a component.
 
     weights: of the components, equal by default. No draw ever repeats a row, and any number can be drawn.
     """
-
-    rows: int | None = None
 
     def __init__(
         self,
@@ -56,18 +55,6 @@ class Source:
     def part(self, pool: Moments, m: int, rng: Stream) -> Moments:
         """Moments of m of the rows whose moments are these."""
         return pool.part(m, rng)
-
-    def validation(self, n: int) -> Corpus:
-        """N rows of a stream that no draw uses."""
-        return self.draw(n, FIXED.stream(0, Purpose.VALIDATION))
-
-    def reference(self, n: int) -> Corpus:
-        """N rows of a stream that no draw uses."""
-        return self.draw(n, FIXED.stream(0, Purpose.REFERENCE))
-
-    def fingerprint(self) -> str:
-        """Nothing but the settings decides what is drawn."""
-        return ""
 
 
 def _covariances(given: Literal["identity"] | float | Sequence[Matrix], k: int, d: int) -> np.ndarray:

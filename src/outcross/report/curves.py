@@ -1,0 +1,117 @@
+"""The figures of quantities against generation: which quantities, on which axis, in which words."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from outcross.measures.phase import DISTANCE, SHAPE, TAIL, VARIANCE
+from outcross.report import findings
+
+
+class Curves(NamedTuple):
+    """A figure of quantities against generation: the first names its finding."""
+
+    noun: str
+    measures: tuple[str, ...]
+    kind: Literal["log", "sqrt"]
+    share: bool  # the finding is told as a share of the truth's
+    note: str = ""
+    cite: str = findings.PAPER
+    instead: tuple[str, ...] = ()  # drawn first where the first quantity has no number
+
+
+CURVES = (
+    Curves(
+        "Distance to the truth",
+        (DISTANCE, "w1_marginal", SHAPE),
+        "log",
+        False,
+        "Columns are scaled to true standard deviation 1, so a distance reads in standard deviations (sd). Shape is "
+        "the largest gap between distribution functions, a probability, once mean and sd agree.",
+        "Dowson and Landau 1982; " + findings.PAPER,
+    ),
+    Curves(
+        "The squared L2 distance between densities",
+        ("l2_to_first", "l2_to_truth"),
+        "log",
+        False,
+        "The paper's distance, to the chain's own generation 0 and to the truth. It is unbounded as a density "
+        "narrows, and its unit is that of a density.",
+    ),
+    Curves(
+        "Tail mass",
+        (TAIL, "tail_999", "radius_99", "radius_999"),
+        "sqrt",
+        True,
+        "Mass beyond the truth's outer percentiles about the model's own mean, relative to the truth's. The vertical "
+        "axis is a square root, so that a loss shows beside an excess.",
+        instead=("tail_95", "radius_95"),
+    ),
+    Curves(
+        "Generalised variance",
+        (VARIANCE,),
+        "log",
+        True,
+        "Determinant of the covariance, relative to the truth's.",
+        "Wilks 1932; " + findings.PAPER,
+    ),
+    Curves(
+        "Total variation from the truth",
+        ("total_variation",),
+        "sqrt",
+        False,
+        "Half the sum of absolute differences of the probabilities of all categories.",
+    ),
+    Curves(
+        "What is left of the rare categories",
+        ("rare_kept_99", "rare_kept_95", "survivors_ratio", "lost_mass"),
+        "sqrt",
+        True,
+        "True mass of the rarest 1 % and 5 % whose categories the model still knows, relative to the truth's; "
+        "categories that it knows; true mass of those it has lost.",
+    ),
+    Curves(
+        "Heterozygosity",
+        ("heterozygosity_ratio", "entropy_ratio"),
+        "log",
+        True,
+        "Chance that two draws differ, and entropy, relative to the truth's.",
+        "Nei 1973; " + findings.PAPER,
+    ),
+    Curves(
+        "Squared error of the coefficients",
+        ("coefficient_error",),
+        "log",
+        False,
+        "Squared distance from the true coefficients: the excess risk for features of unit covariance.",
+        "Gerstgrasser et al. 2024",
+    ),
+)
+# headings of panels
+SHORT = {
+    DISTANCE: "2-Wasserstein distance of Gaussian fits",
+    "w1_marginal": "1-Wasserstein distance of marginals",
+    SHAPE: "shape: marginals once mean and sd agree",
+    "l2_to_first": "squared L2 to generation 0",
+    "l2_to_truth": "squared L2 to the truth",
+    TAIL: "tail mass beyond 1 % and 99 %",
+    "tail_999": "tail mass beyond 0.1 % and 99.9 %",
+    "tail_95": "tail mass beyond 5 % and 95 %",
+    "radius_95": "mass beyond the 95 % radius",
+    "radius_99": "mass beyond the 99 % radius",
+    "radius_999": "mass beyond the 99.9 % radius",
+    VARIANCE: "generalised variance",
+    "total_variation": "total variation",
+    "rare_kept_99": "rarest 1 %: mass left",
+    "rare_kept_95": "rarest 5 %: mass left",
+    "survivors_ratio": "categories left",
+    "lost_mass": "true mass lost",
+    "heterozygosity_ratio": "heterozygosity",
+    "entropy_ratio": "entropy",
+    "coefficient_error": "squared error of the coefficients",
+    "log_det_ratio": "log determinant of the covariance",
+    "first_variance": "variance of the first column",
+    "log mean": "log of the mean",
+}
+# what the vertical axis of a level reads
+LEVELS = {"log_det_ratio": "nats", "first_variance": "relative to the truth", "log mean": "log of the ratio"}
