@@ -14,6 +14,7 @@ from outcross.report.frames import Frame
 from outcross.report.tables import Table
 from outcross.report.theory import Bin, Verification
 from outcross.theory.catalogue import CATALOGUE
+from outcross.theory.covered import RISK
 
 _ROWS = 60  # predictions that the table holds, the furthest off first
 _RECORDS = 6  # generations of a cell in the table of extinction
@@ -40,6 +41,8 @@ def caption(frame: Frame, found: Verification) -> str:
         "over chains less the prediction, in standard errors. The limit is that of one false alarm in "
         f"{1 / theory.FALSE_ALARMS:,.0f} sound runs, corrected for {len(found.predictions)} predictions (Bonferroni)."
     )
+    if any(RISK in check.levels for check in found.cells.values()):
+        text += " Squared distances (oracle G5) are drawn as long as a few chains do not carry their mean."
     if math.isfinite(found.bias):
         text += f" A relative bias of {found.bias:.2g} in every fit would have shown, with a power of 80 %."
     return f"{text} Oracles: {'; '.join(cited)}."

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from outcross.measures.phase import DISTANCE, SHAPE, TAIL, VARIANCE
 from outcross.report import findings
+from outcross.theory.covered import RISK
 
 
 class Curves(NamedTuple):
@@ -112,6 +113,12 @@ SHORT = {
     "log_det_ratio": "log determinant of the covariance",
     "first_variance": "variance of the first column",
     "log mean": "log of the mean",
+    RISK: "squared 2-Wasserstein distance",
 }
 # what the vertical axis of a level reads
-LEVELS = {"log_det_ratio": "nats", "first_variance": "relative to the truth", "log mean": "log of the ratio"}
+LEVELS = {
+    "log_det_ratio": "nats",
+    "first_variance": "relative to the truth",
+    "log mean": "log of the ratio",
+    RISK: "squared sd",
+}

@@ -147,8 +147,8 @@ class _Page:
         by_quantity: dict[str, list[tuple[Look, list[Level]]]] = {}
         for look in self.shown:
             if look.cell in found.cells:
-                check = found.cells[look.cell]
-                by_quantity.setdefault(check.quantity, []).append((look, check.levels))
+                for name, levels in found.cells[look.cell].levels.items():
+                    by_quantity.setdefault(name, []).append((look, levels))
         title = agreement.title(found)
         panels = [
             Panel(

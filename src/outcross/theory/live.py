@@ -52,11 +52,10 @@ class Level(NamedTuple):
 
 
 class Check(NamedTuple):
-    """Every prediction of one cell, and the levels of the quantity that a picture shows."""
+    """Every prediction of one cell, and the levels that pictures show, by quantity."""
 
-    quantity: str
     predictions: list[Prediction]
-    levels: list[Level]
+    levels: dict[str, list[Level]]
 
 
 class Records(NamedTuple):
@@ -123,12 +122,12 @@ def logs(oracle: str, quantity: str, at: Records, mean: Stretch, variance: Stret
         error = math.sqrt(variance(a, b) / n)
         z = (observed - predicted) / error
         found.append(Prediction(oracle, quantity, b, observed, predicted, error, z, _seen(error, unit * (b - a))))
-    means = at.values.mean(axis=0)
+    observed_means = at.values.mean(axis=0)
     shown = [
         Level(t, float(m), mean(-1, t), math.sqrt(variance(-1, t) / n))
-        for t, m in zip(at.generations, means, strict=True)
+        for t, m in zip(at.generations, observed_means, strict=True)
     ]
-    return Check(quantity, found + pooled(found), shown)
+    return Check(found + pooled(found), {quantity: shown})
 
 
 def spreads(oracle: str, quantity: str, at: Records, variance: Stretch, fourth: Stretch) -> list[Prediction]:
@@ -178,7 +177,7 @@ def levels(
             bias = _seen(error, abs(expected(b)) * _biased_fits(keep, b - a))
             observed = float(innovation.mean()) + predicted
             found.append(Prediction(oracle, quantity, b, observed, predicted, error, z, bias))
-    return Check(quantity, found + (pooled(found) if martingale else []), _means(at, expected))
+    return Check(found + (pooled(found) if martingale else []), {quantity: means(at, expected)})
 
 
 def _biased_fits(keep: float, fits: int) -> float:
@@ -188,12 +187,12 @@ def _biased_fits(keep: float, fits: int) -> float:
     return (1.0 - keep) / (1.0 - keep ** (1.0 / fits)) if keep > 0.0 else 1.0
 
 
-def _means(at: Records, expected: Callable[[int], float]) -> list[Level]:
+def means(at: Records, expected: Callable[[int], float]) -> list[Level]:
     """Levels whose errors are those of the chains."""
     n = len(at.values)
     error = at.values.std(axis=0, ddof=1) / math.sqrt(n) if n > 1 else np.full(len(at.generations), math.nan)
-    means = at.values.mean(axis=0)
-    return [Level(t, float(m), expected(t), float(e)) for t, m, e in zip(at.generations, means, error, strict=True)]
+    observed = at.values.mean(axis=0)
+    return [Level(t, float(m), expected(t), float(e)) for t, m, e in zip(at.generations, observed, error, strict=True)]
 
 
 def squares(
@@ -248,9 +247,9 @@ def _seen(error: float, effect: float) -> float:
 
 
 def joined(parts: Sequence[Check], more: Sequence[Prediction] = ()) -> Check | None:
-    """Several checks of one cell as one; the first one's levels are shown. None without a prediction."""
+    """Several checks of one cell as one. None without a prediction."""
     found = [p for part in parts for p in part.predictions] + list(more)
-    return Check(parts[0].quantity, found, parts[0].levels) if found else None
+    return Check(found, {name: shown for part in parts for name, shown in part.levels.items()}) if found else None
 
 
 Observed = Mapping[str, Records]
