@@ -30,3 +30,11 @@ def test_the_same_source_and_seed_are_paired_and_named(tmp_path):
 def test_unrelated_runs_are_not_paired(tmp_path, setting, says):
     with pytest.raises(InputError, match=says):
         compare(made(tmp_path).frame, made(tmp_path, setting).frame)
+
+
+def test_policies_on_categories_are_compared_by_what_categories_have(tmp_path):
+    settings = ["source.kind=zipf", "source.categories=50", "learner.kind=categorical", "samples=100", "chains=6"]
+    result = run("gmm", [*settings, "generations=20", "floor=0"], out=tmp_path, workers=1, report=False)
+    found = {d.measure: d.says for d in compare(result.frame)}
+    assert found["total_variation"] == "lower"
+    assert found["survivors"] == "higher"

@@ -58,6 +58,9 @@ class Lines:
             )
 
 
+_DISTANCES = ("w2_gaussian", "total_variation")  # from the truth, of numbers and of categories
+
+
 class Live:
     """A bar with generations, chains, time left, and the distance of the finished chains as a sparkline."""
 
@@ -89,8 +92,7 @@ class Live:
         """Move the bar."""
         if status.latest is not None:
             for readings in status.latest.readings.values():
-                if "w2_gaussian" in readings:
-                    self.values.append(readings["w2_gaussian"].value)
+                self.values += [readings[name].value for name in _DISTANCES if name in readings]
         self.progress.update(
             self.task,
             total=status.total,

@@ -64,8 +64,10 @@ def _numbers(result: Result) -> None:
 
 
 def number(value: float) -> str:
-    """Three significant digits."""
-    return "" if value != value else f"{value:.3g}"
+    """Three significant digits, thousands written out."""
+    if value != value:
+        return ""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def span(low: float, high: float) -> str:

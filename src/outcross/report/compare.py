@@ -11,7 +11,10 @@ from outcross.core.errors import require
 from outcross.core.stats import Interval, paired_difference
 from outcross.report.frames import Frame, finite
 
-CHIEF = ("w2_gaussian", "tail_99", "generalised_variance_ratio", "mean_shift")
+CHIEF = (
+    "w2_gaussian", "tail_99", "generalised_variance_ratio", "mean_shift", "coefficient_error",
+    "total_variation", "rare_kept_99", "heterozygosity_ratio", "survivors",
+)  # fmt: skip
 
 
 class Difference(NamedTuple):
@@ -65,7 +68,7 @@ def compare(
     at = recorded[-1] if generation is None else generation
     require(at in recorded, f"generation {at} was not recorded; there are {', '.join(map(str, recorded))}")
     known = sorted({r.measure for r in frame.rows if r.generation == at})
-    wanted = list(measures) if measures else [m for m in CHIEF if m in known]
+    wanted = list(measures) if measures else [m for m in CHIEF if m in known] or known
     for name in wanted:
         require(name in known, f"no measure {name!r} at generation {at}; there are {', '.join(known)}")
     return [_difference(*pair, name, at) for pair in pairs for name in wanted]
