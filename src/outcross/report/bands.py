@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from outcross.report.charts import Look, Spec, finished, generation_axis, named_rows, number, thinned
@@ -13,8 +13,7 @@ from outcross.theory.live import Level
 
 _POINTS = 40  # records of a cell that are drawn
 _SCORES = 600  # z-scores that are drawn
-# copies in the first pool, from few to many: readable on light and on dark paper
-_RAMP = ("#e0560f", "#d1812a", "#ad9337", "#7d9c4f", "#4f9d74", "#36949b", "#3d80b5", "#5b6cc0", "#7c5bb8", "#9a519f")
+STEPS = 8  # of the ramp from few copies to many: CSS variables that the page sets for light and dark
 
 
 def levels(frame: Frame, checks: Sequence[tuple[Look, list[Level]]], title: str, limit: float) -> Spec:
@@ -24,7 +23,7 @@ def levels(frame: Frame, checks: Sequence[tuple[Look, list[Level]]], title: str,
     rows = [
         {
             "g": p.generation, "c": str(look.cell), "o": _plain(p.observed), "p": _plain(p.predicted),
-            "a": _plain(p.predicted - limit * p.error), "b": _plain(p.predicted + limit * p.error),
+            "a": _plain(_lower(p, limit, found)), "b": _plain(p.predicted + limit * p.error),
             "tl": look.label, "to": number(p.observed), "tp": number(p.predicted), "te": number(p.error),
         }
         for look, found in checks
@@ -48,6 +47,12 @@ def levels(frame: Frame, checks: Sequence[tuple[Look, list[Level]]], title: str,
         240,
         rows=rows,
     )
+
+
+def _lower(p: Level, limit: float, found: Sequence[Level]) -> float:
+    """The lower edge of a band: not below 0 where all that is predicted lies above, as of a variance."""
+    low = p.predicted - limit * p.error
+    return max(low, 0.0) if min(q.predicted for q in found) > 0.0 and math.isfinite(low) else low
 
 
 def scores(frame: Frame, shown: Sequence[Look], found: Verification) -> Spec:
@@ -82,7 +87,7 @@ def scores(frame: Frame, shown: Sequence[Look], found: Verification) -> Spec:
     )
 
 
-def extinction(frame: Frame, found: dict[int, list[Bin]]) -> Spec:
+def extinction(frame: Frame, found: dict[int, list[Bin]], order: Sequence[str]) -> Spec:
     """Share of categories lost by generation, one line for each range of first copies; neutral drift dashed."""
     import altair as alt
 
@@ -95,43 +100,42 @@ def extinction(frame: Frame, found: dict[int, list[Bin]]) -> Spec:
         }
         for g in thinned(sorted(found), _POINTS)
         for b in found[g]
+        if copies(b) in order
     ]  # fmt: skip
-    order = list(dict.fromkeys(copies(b) for b in next(iter(found.values()))))
-    colours = [_RAMP[round(i * (len(_RAMP) - 1) / max(len(order) - 1, 1))] for i in range(len(order))]
-    legend = alt.Legend(
-        title="copies in the first pool", orient="top", columns=5, symbolType="stroke", symbolStrokeWidth=3,
-        labelColor="var(--muted)", titleColor="var(--ink)", titleFontWeight="normal",
-    )  # fmt: skip
-    base = named_rows("rows").encode(
-        x=generation_axis(frame),
-        color=alt.Color("k:N", sort=order, legend=legend, scale=alt.Scale(domain=order, range=colours)),
-    )
+    scale = alt.Scale(domain=list(order), range=[f"var(--rare-{ramp(i, len(order))})" for i in range(len(order))])
+    base = named_rows("rows").encode(x=generation_axis(frame), color=alt.Color("k:N", legend=None, scale=scale))
 
     def lost(field: str) -> Any:
-        axis = alt.Axis(format="~%", values=[0, 0.25, 0.5, 0.75, 1])
+        axis = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], labelExpr="100 * datum.value + ' %'")
         return alt.Y(f"{field}:Q", title="categories lost", scale=alt.Scale(domain=[0, 1]), axis=axis)
 
-    tips = (
-        ("k:N", "copies in the first pool"),
-        ("g:Q", "generation"),
-        ("n:N", "lost"),
-        ("x:N", "lost by chance alone"),
-    )
+    tips = (("k:N", "copies in the first pool"), ("g:Q", "generation"), ("n:N", "lost"), ("x:N", "by chance alone"))
+    tooltip = [alt.Tooltip(f, title=t) for f, t in tips]
     return finished(
         alt.layer(
-            base.mark_line(strokeDash=[5, 3], strokeWidth=1.5, opacity=0.9).encode(y=lost("e")),
-            base.mark_circle(size=26, opacity=1).encode(
-                y=lost("s"), tooltip=[alt.Tooltip(f, title=t) for f, t in tips]
-            ),
+            base.mark_line(strokeWidth=1.5, opacity=0.4).encode(y=lost("s")),
+            base.mark_line(strokeDash=[5, 3], strokeWidth=1.5).encode(y=lost("e")),
+            base.mark_circle(size=26, opacity=1).encode(y=lost("s"), tooltip=tooltip),
         ),
         260,
         rows=rows,
     )
 
 
+def steps(found: Iterable[Bin]) -> list[str]:
+    """The ranges of copies that are drawn, the rarest first: those that lost any, or that drift would take."""
+    drawn = {b.least: copies(b) for b in found if b.lost or (math.isfinite(b.expected) and b.expected >= 1.0)}
+    return [drawn[least] for least in sorted(drawn)][:STEPS]
+
+
+def ramp(place: int, of: int) -> int:
+    """The step of the ramp for a range of copies at a place among so many."""
+    return round(place * (STEPS - 1) / max(of - 1, 1))
+
+
 def copies(b: Bin) -> str:
     """The copies of a bin, for people."""
-    return f"{b.most:,}" if b.least == b.most else f"{b.least:,}-{b.most:,}"
+    return f"{b.most:,}" if b.least == b.most else f"{b.least:,}\N{EN DASH}{b.most:,}"
 
 
 def _plain(value: float) -> float | None:

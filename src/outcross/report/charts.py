@@ -355,7 +355,7 @@ def thinned(rows: Sequence[T], most: int) -> list[T]:
 
 
 def named_rows(name: str) -> alt.Chart:
-    """A chart of a named set of rows, which `_finished` puts in: altair would check every one of them."""
+    """A chart of a named set of rows, which `finished` puts in: altair would check every one of them."""
     import altair as alt
 
     return alt.Chart(alt.NamedData(name=name))

@@ -14,16 +14,17 @@ from collections.abc import Sequence
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
-from outcross.report import agreement, bands, charts, figures, findings, tables
-from outcross.report.charts import Axes, Look, Spec
-from outcross.report.curves import CURVES, LEVELS, SHORT, Curves
+from outcross.measures.phase import CATEGORIES, Signs
+from outcross.report import agreement, bands, charts, figures, findings, observatory, tables
+from outcross.report.charts import Axes, Spec
+from outcross.report.curves import CURVES, SHORT, Curves
 from outcross.report.frames import Frame
+from outcross.report.parts import Figure, Panel
 from outcross.report.tables import Table
 from outcross.report.verdict import Course, Verdict, courses, verdicts
 from outcross.runs.store import io_error, write_atomically
-from outcross.theory.live import Level
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -33,27 +34,6 @@ NAME = "report.html"
 _HERE = files("outcross.report")
 
 
-class Panel(NamedTuple):
-    """One chart of a figure."""
-
-    heading: str
-    alternative: str  # what a reader who cannot see it is told
-    spec: Spec
-
-
-class Figure(NamedTuple):
-    """A figure: its finding, its charts or its drawing, what the caption states, and its numbers as a table."""
-
-    title: str
-    caption: str
-    panels: list[Panel]
-    table: Table
-    legend: str = "cells"  # which legend: cells, phases, or none
-    levels: tuple[str, ...] = ()
-    drawing: str = ""
-
-
-_OBSERVED = 6  # cells whose extinction is drawn
 _EDGE = "What is 0 or too small lies on the lower edge of the logarithmic axis."
 
 
@@ -101,6 +81,54 @@ class _Page:
         return told if self.frame.theory.holds is not False else f"{told}; the run leaves theory"
 
     @property
+    def faults(self) -> list[str]:
+        """Where each cell leaves theory."""
+        return [self.frame.theory.fault(k.cell) for k in self.looks]
+
+    @property
+    def theory(self) -> str:
+        """The check against theory as a sentence."""
+        if not self.frame.theory.predictions:
+            return "No oracle covers this run: nothing about its chains is known exactly, so nothing is compared"
+        text = self.frame.theory.sentence.removeprefix("theory: ")
+        return text[0].upper() + text[1:]
+
+    @property
+    def rare(self) -> list[tuple[int, str]]:
+        """Steps of the ramp and the copies that they stand for, from the figure that has a ramp."""
+        steps = next((f.levels for f in self.figures if f.legend == "rarity"), ())
+        return [(bands.ramp(i, len(steps)), name) for i, name in enumerate(steps)]
+
+    @property
+    def kinds(self) -> list[Signs]:
+        """The quantities that decide: those of numbers, of categories, or both."""
+        return tables.kinds(self.frame)
+
+    @property
+    def margins(self) -> list[str]:
+        """When a collapse counts, in the words of what was measured."""
+        m = self.frame.experiment.margin
+        of_numbers = (
+            f"early collapse is tail mass below {m.tail} of the floor's with the bulk intact; late collapse is "
+            f"generalised variance below {m.variance} of the floor's, or a distance more than {m.distance} sd beyond "
+            f"it, or a shape more than {m.shape} beyond it"
+        )
+        of_categories = (
+            f"early collapse is less than {m.tail} of what the floor keeps of the true mass of the rarest 1 % of "
+            f"categories (5 % where there are too few), with the bulk intact; late collapse is heterozygosity below "
+            f"{m.variance} of the floor's, or a total variation more than {m.distance} beyond it"
+        )
+        return [of_categories if signs is CATEGORIES else of_numbers for signs in self.kinds]
+
+    @property
+    def halved(self) -> list[str]:
+        """Whose halving the table of events tells, in the words of what was measured."""
+        return [
+            "true mass left of the rarest categories" if signs is CATEGORIES else "tail mass of the worst column"
+            for signs in self.kinds
+        ]
+
+    @property
     def policies(self) -> list[str]:
         return [findings.policy(c) for c in self.frame.cells]
 
@@ -122,8 +150,14 @@ class _Page:
     def figures(self) -> list[Figure]:
         """Every figure that this run has numbers for."""
         curves = (self._curves(c) for c in CURVES)
-        found = [self._densities(), self._agreement(), self._extinction(), *curves, self._phases()]
-        return [f for f in found if f is not None]
+        rare = observatory.figure(self.frame, self.looks)
+        return [f for f in (self.agreement, self._densities(), rare, *curves, self._phases()) if f is not None]
+
+    @cached_property
+    def agreement(self) -> Figure | None:
+        """The run beside theory, the first of the figures; None where no oracle covers it."""
+        found = agreement.figure(self.frame, self.shown)
+        return found and found._replace(caption=f"{found.caption} {self._left_out()}".strip())
 
     def _densities(self) -> Figure | None:
         rows = figures.rows(self.frame, self.looks)
@@ -133,70 +167,6 @@ class _Page:
         return Figure(
             title, figures.caption(self.frame, rows), [], figures.table(rows), "none", drawing=figures.densities(rows)
         )
-
-    @property
-    def theory(self) -> str:
-        """The check against theory in one line."""
-        return self.frame.theory.sentence
-
-    def _agreement(self) -> Figure | None:
-        """Levels inside their predicted bands, and every z."""
-        found = self.frame.theory
-        if not found.predictions:
-            return None
-        by_quantity: dict[str, list[tuple[Look, list[Level]]]] = {}
-        for look in self.shown:
-            if look.cell in found.cells:
-                for name, levels in found.cells[look.cell].levels.items():
-                    by_quantity.setdefault(name, []).append((look, levels))
-        title = agreement.title(found)
-        panels = [
-            Panel(
-                SHORT.get(name, name),
-                f"Observed means inside their predicted bands, against generation. {title}.",
-                bands.levels(
-                    self.frame,
-                    checks,
-                    LEVELS.get(name, findings.unit_of(self.frame, name) or "relative to the truth"),
-                    found.limit,
-                ),
-            )
-            for name, checks in by_quantity.items()
-        ]
-        panels.append(
-            Panel(
-                "z of every prediction",
-                f"z-scores against generation. {title}.",
-                bands.scores(self.frame, self.shown, found),
-            )
-        )
-        table = agreement.table(self.frame, found)
-        return Figure(
-            title,
-            f"{agreement.caption(self.frame, found)} {self._left_out()}".strip(),
-            panels,
-            table,
-            levels=("theory", "limit"),
-        )
-
-    def _extinction(self) -> Figure | None:
-        """The tail observatory: extinction by rarity beside neutral drift."""
-        found = agreement.fates(self.frame, self.shown[:_OBSERVED])
-        if not found:
-            return None
-        title = agreement.fate_title(found, self.frame.theory.limit)
-        panels = [
-            Panel(
-                one.look.label,
-                f"Share of categories lost by first copies, against generation. {title}.",
-                bands.extinction(self.frame, one.bins),
-            )
-            for one in found
-        ]
-        text = agreement.fate_caption(self.frame, found)
-        if len(self.looks) > _OBSERVED:
-            text += f" The first {_OBSERVED} of {len(self.looks)} cells."
-        return Figure(title, text, panels, agreement.fate_table(found), "none")
 
     def _curves(self, curves: Curves) -> Figure | None:
         there = {s.measure for s in self.frame.summaries}

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from outcross.core.stats import Interval
+from outcross.measures.phase import CATEGORIES, NUMBERS, Signs
 from outcross.report import charts, findings
 from outcross.report.charts import number, span, spread
 from outcross.report.findings import percent
@@ -33,10 +34,11 @@ class Table(NamedTuple):
 
 def events(frame: Frame, verdicts: Sequence[Verdict], courses: Sequence[Sequence[Course]]) -> Table:
     """When each cell lost what, and how many of its chains did."""
+    tails, variances = (" or ".join(words) for words in _lost(kinds(frame)))
     head = (
         "cell",
-        "tail halved at generation",
-        "variance halved at generation",
+        f"{tails} halved at generation",
+        f"{variances} halved at generation",
         "tail first",
         "ended late",
         "ended early",
@@ -61,6 +63,18 @@ def events(frame: Frame, verdicts: Sequence[Verdict], courses: Sequence[Sequence
             )
         )
     return Table(head, rows)
+
+
+def kinds(frame: Frame) -> list[Signs]:
+    """The quantities that decide in a run: those of numbers, of categories, or both."""
+    there = {s.measure for s in frame.summaries}
+    return [signs for signs in (NUMBERS, CATEGORIES) if there & signs.variance.keys()] or [NUMBERS]
+
+
+def _lost(found: Sequence[Signs]) -> tuple[list[str], list[str]]:
+    """What the tail and the variance of a run are called."""
+    tails = ["rare mass" if signs is CATEGORIES else "tail" for signs in found]
+    return tails, ["heterozygosity" if signs is CATEGORIES else "variance" for signs in found]
 
 
 def _share(share: Interval, of: int) -> str:

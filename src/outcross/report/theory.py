@@ -19,10 +19,10 @@ from outcross.theory import covered
 from outcross.theory.covered import Setting
 from outcross.theory.live import FALSE_ALARMS, Check, Prediction, Records, threshold
 
-__all__ = ["FALSE_ALARMS", "Bin", "Verification", "extinction", "setting_of", "verification"]
+__all__ = ["FALSE_ALARMS", "LEAST", "Bin", "Verification", "extinction", "percent", "setting_of", "verification"]
 
 _MOST = 1_000_000  # generations that the exact recursions are carried through
-_LEAST = 5.0  # variance of a count below which it is too skewed for a z-score
+LEAST = 5.0  # variance of a count below which it is too skewed for a z-score
 _KNOWN = ("categorical", "zipf")  # sources of categories whose truth is a law
 
 
@@ -65,7 +65,7 @@ class Verification(NamedTuple):
         text = f"theory: {len(self.predictions)} predictions, largest |z| {abs(worst[1].z):.1f}"
         text += f" (chance explains up to {self.limit:.1f})"
         if math.isfinite(self.bias):
-            text += f"; a bias of {_percent(self.bias)} a fit would have shown"
+            text += f"; a bias of {percent(self.bias)} a fit would have shown"
         return text if self.holds else f"{text}; the run LEAVES THEORY: {self.fault(worst[0])}"
 
     def fault(self, cell: int) -> str:
@@ -94,8 +94,9 @@ class Verification(NamedTuple):
         ]
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
+def percent(share: float) -> str:
+    """A small share for people."""
+    return f"{100 * share:.2g} %" if share >= 1e-5 else f"{1e6 * share:.2g} in a million"
 
 
 def verification(frame: Frame) -> Verification:
@@ -215,7 +216,10 @@ class Bin(NamedTuple):
 
 
 def extinction(frame: Frame, cell: int, generation: int) -> list[Bin]:
-    """The bins of a cell at a record, summed over its chains; empty where none were taken."""
+    """The bins of a cell at a record, summed over its chains; empty where none were taken.
+
+    Drift is that of pools of one size: nothing is expected of pools that grow.
+    """
     tables = [
         found["extinction"]
         for key in sorted(frame.chains)
@@ -223,7 +227,9 @@ def extinction(frame: Frame, cell: int, generation: int) -> list[Bin]:
     ]
     if not tables:
         return []
-    whole = np.sum(tables, axis=0)
+    whole = np.sum([np.where(t[:, :1] == 0.0, 0.0, t) for t in tables], axis=0)  # an empty bin has no law of its own
+    if frame.cells[cell].samples["growth"] != "constant":
+        whole[:, COLUMNS.index("expected") :] = math.nan
     return [
         Bin(2 ** (b - 1) + 1 if b else 1, 2**b, *(float(v) for v in whole[b][: len(COLUMNS)]))
         for b in range(BINS)
@@ -237,7 +243,7 @@ def _extinctions(frame: Frame, cell: int) -> list[Prediction]:
     for generation in frame.experiment.records():
         bins = [b for b in extinction(frame, cell, generation) if math.isfinite(b.expected)]
         lost, expected, variance = (sum(values) for values in list(zip(*bins, strict=True))[3:]) if bins else (0, 0, 0)
-        if variance >= _LEAST:
+        if variance >= LEAST:
             error = math.sqrt(variance)
             z = (lost - expected) / error
             found.append(Prediction("D4", "rare categories lost", generation, lost, expected, error, z))
