@@ -107,6 +107,20 @@ def test_a_run_that_no_oracle_covers_says_so_and_draws_none(tmp_path: Path) -> N
     assert result.json()["theory_ok"] is None
 
 
+def test_a_run_with_too_few_chains_is_not_called_uncovered(tmp_path: Path) -> None:
+    result = outcross.run("gmm", [*CATEGORIES, "chains=1", "generations=5", "floor=0"], out=tmp_path, workers=1)
+    assert "No prediction of theory can be tested here" in section(read(result))
+    assert "<figure" not in section(read(result))
+
+
+def test_the_legend_of_theory_names_only_cells_that_an_oracle_covers(tmp_path: Path) -> None:
+    settings = ["source.kind=linear", "learner.kind=regression", "chains=4", "generations=10", "floor=0"]
+    text = section(read(outcross.run("gmm", settings, out=tmp_path, workers=1)))
+    legend = re.findall(r"<circle.*?</svg>(.*?)</li>", text)
+    assert legend == ["replace"]
+    assert "No oracle covers mix10." in text
+
+
 def test_pools_that_grow_are_not_held_to_a_law_of_pools_of_one_size(tmp_path: Path) -> None:
     arms = json.dumps({"replace": {"policy": {"kind": "replace"}}})
     settings = [*CATEGORIES, "samples={start: 2000, growth: linear}", "generations=20", f"arms={arms}"]

@@ -56,6 +56,7 @@ def test_the_caption_says_what_would_have_shown_and_cites_the_oracle():
     assert "A bias of 0.33 % in every fit would have shown" in told
     assert "one false alarm in 1,000 sound runs, corrected for 1 prediction (" in told
     assert "Seddik et al., arXiv 2404.05090" in told
+    assert "No oracle covers mix." in told
 
 
 @pytest.mark.parametrize(("share", "told"), [(0.0033, "0.33 %"), (3.8e-5, "0.0038 %"), (1.7e-7, "0.17 in a million")])

@@ -51,7 +51,7 @@ def _numbers(result: Result) -> None:
 
     frame = result.frame
     for v in result.verdicts:
-        table = Table(box=None, pad_edge=False, title_justify="left")
+        table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, title_justify="left")
         table.title = escape(f"{frame.cells[v.cell].label}, generation {v.generation:,}, {v.chains} chains")
         for name in ("measure", "median", "95 % interval", "real data", "unit"):
             table.add_column(name, no_wrap=name != "unit", overflow="fold", min_width=7 if name == "unit" else None)
@@ -72,4 +72,9 @@ def number(value: float) -> str:
 
 def span(low: float, high: float) -> str:
     """An interval, or nothing."""
-    return "" if low != low or high != high else f"{low:.2g} .. {high:.2g}"
+    return "" if low != low or high != high else f"{_short(low)} .. {_short(high)}"
+
+
+def _short(value: float) -> str:
+    """Two digits, hundreds written out."""
+    return f"{value:,.0f}" if 100 <= abs(value) < 1e6 else f"{value:.2g}"

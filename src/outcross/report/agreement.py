@@ -16,6 +16,7 @@ from outcross.theory.catalogue import CATALOGUE
 from outcross.theory.covered import RISK
 from outcross.theory.live import Level, Prediction
 
+_NAMED = 3  # cells that a caption names
 _ROWS = 60  # predictions that the table holds, the furthest off first
 
 
@@ -33,6 +34,16 @@ def figure(frame: Frame, shown: Sequence[Look]) -> Figure | None:
     every = f"Dots against generation: z of every prediction. {told}."
     panels.append(Panel("z of every prediction", every, bands.scores(frame, shown, found)))
     return Figure(told, caption(frame, found), panels, table(frame, found), "dots", ("theory", "limit"))
+
+
+def sentence(frame: Frame) -> str:
+    """The check in one line, for the page."""
+    if frame.theory.predictions:
+        text = frame.theory.sentence.removeprefix("theory: ")
+        return text[0].upper() + text[1:]
+    if any(theory.setting_of(frame, cell) is not None for cell in frame.cells):
+        return "No prediction of theory can be tested here: no oracle covers these chains, or they are too few"
+    return "No oracle covers this run: nothing about its chains is known exactly, so nothing is compared"
 
 
 def _by_quantity(found: Verification, shown: Sequence[Look]) -> dict[str, list[tuple[Look, list[Level]]]]:
@@ -85,6 +96,10 @@ def caption(frame: Frame, found: Verification) -> str:
         text += " Squared distances (oracle G5) are drawn as long as a few chains do not carry their mean."
     if math.isfinite(found.bias):
         text += f" A bias of {theory.percent(found.bias)} in every fit would have shown, with a power of 80 %."
+    bare = [cell.label for i, cell in enumerate(frame.cells) if i not in found.cells]
+    if bare:
+        which = findings.joined(bare) if len(bare) <= _NAMED else f"{len(bare)} of {len(frame.cells)} cells"
+        text += f" No oracle covers {which}."
     return f"{text} Oracles: {'; '.join(_cited(found))}."
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from outcross.measures.phase import CATEGORIES, Signs
 from outcross.report import agreement, bands, charts, figures, findings, observatory, tables
-from outcross.report.charts import Axes, Spec
+from outcross.report.charts import Axes, Look, Spec
 from outcross.report.curves import CURVES, SHORT, Curves
 from outcross.report.frames import Frame
 from outcross.report.parts import Figure, Panel
@@ -88,10 +88,12 @@ class _Page:
     @property
     def theory(self) -> str:
         """The check against theory as a sentence."""
-        if not self.frame.theory.predictions:
-            return "No oracle covers this run: nothing about its chains is known exactly, so nothing is compared"
-        text = self.frame.theory.sentence.removeprefix("theory: ")
-        return text[0].upper() + text[1:]
+        return agreement.sentence(self.frame)
+
+    @property
+    def covered(self) -> list[Look]:
+        """The cells that theory says something of, as far as they are drawn."""
+        return [k for k in self.shown if k.cell in self.frame.theory.cells]
 
     @property
     def rare(self) -> list[tuple[int, str]]:
@@ -156,7 +158,7 @@ class _Page:
     @cached_property
     def agreement(self) -> Figure | None:
         """The run beside theory, the first of the figures; None where no oracle covers it."""
-        found = agreement.figure(self.frame, self.shown)
+        found = agreement.figure(self.frame, self.covered)
         return found and found._replace(caption=f"{found.caption} {self._left_out()}".strip())
 
     def _densities(self) -> Figure | None:

@@ -75,7 +75,7 @@ class Verification(NamedTuple):
             return ""
         p = max(found, key=lambda p: abs(p.z))
         told = f"{p.oracle} on {p.quantity} at generation {p.generation:,}, z {p.z:.1f}"
-        return f"{told} ({p.observed:.4g} observed, {p.predicted:.4g} predicted, standard error {p.error:.2g})"
+        return f"{told} ({_plain(p.observed)} observed, {_plain(p.predicted)} predicted, standard error {p.error:.2g})"
 
     def json(self, frame: Frame) -> list[dict[str, Any]]:
         """The stable machine-readable form."""
@@ -92,6 +92,11 @@ class Verification(NamedTuple):
             }
             for cell, p in self.predictions
         ]
+
+
+def _plain(value: float) -> str:
+    """Four digits, thousands written out."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.4g}"
 
 
 def percent(share: float) -> str:
