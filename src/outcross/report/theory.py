@@ -119,8 +119,8 @@ def _check(frame: Frame, cell: int, setting: Setting) -> Check | None:
     check = covered.check(setting, _observed(frame, cell, covered.QUANTITIES[setting.world]))
     if setting.world == "categorical" and setting.policy == "replace":
         more = _extinctions(frame, cell)
-        if more and check is not None:
-            return check._replace(predictions=[*check.predictions, *more])
+        if more:
+            return Check([*(check.predictions if check else []), *more], check.levels if check else {})
     return check
 
 

@@ -272,7 +272,7 @@ def _categorical(s: Setting, at: Observed) -> Check | None:
 
 def _free(s: Setting) -> bool:
     """Whether no rows that stay in the pool unrecorded tie the generations together."""
-    return s.policy in ("replace", "accumulate") or (s.policy == "mix" and s.anchor == "fresh")
+    return s.policy in ("replace", "accumulate")
 
 
 _DRIFT = {"replace": "D1", "mix": "D6", "accumulate": "D7", "accumulate_subsample": "A3"}

@@ -20,7 +20,8 @@ from scipy import stats
 Array = NDArray[np.float64]
 FALSE_ALARMS = 0.001  # chance that a sound run leaves the band anywhere
 _POWER = float(stats.norm.ppf(0.8))
-_FEW = 4  # chains below which their own spread is no standard error
+_FEW = 8  # chains below which their own spread is no standard error
+_ROUNDING = 1e-9  # a spread that is less, relative to the level, is rounding
 _HEAVY = 4.0  # kurtosis beyond which a mean square rests on few chains
 _SURE = 700.0  # a log probability that is still a number
 
@@ -136,7 +137,7 @@ def spreads(oracle: str, quantity: str, at: Records, variance: Stretch, fourth: 
     Draws used twice keep every mean and show here.
     """
     n = len(at.values)
-    if n < 4 * _FEW:
+    if n < 2 * _FEW:
         return []
     found = []
     for a, b, before, now in at.steps(0.0):
@@ -171,7 +172,8 @@ def levels(
         keep = carry(a, b)
         predicted = expected(b) - keep * (float(start or 0.0) if a < 0 else expected(a))
         innovation = now - keep * before - predicted
-        score = _chains_score(innovation) if noise is None else _own_score(innovation, before, noise(a, b))
+        level = abs(expected(b))
+        score = _chains_score(innovation, level) if noise is None else _own_score(innovation, before, noise(a, b))
         if score is not None:
             z, error = score
             bias = _seen(error, abs(expected(b)) * _biased_fits(keep, b - a))
@@ -200,7 +202,7 @@ def squares(
 ) -> list[Prediction]:
     """A prediction of the mean square of an innovation of mean 0; none where too few chains would carry it."""
     n = len(innovation)
-    if kurtosis > _HEAVY or n < _FEW:
+    if kurtosis > _HEAVY:
         return []
     error = predicted * math.sqrt((kurtosis - 1.0) / n)
     observed = float((innovation**2).mean())
@@ -213,14 +215,14 @@ def _own_score(innovation: Array, before: Array, noise: float) -> tuple[float, f
     return (float(innovation.mean()) / error, error) if error > 0.0 else None
 
 
-def _chains_score(innovation: Array) -> tuple[float, float] | None:
-    """Z of a mean of 0 by the chains' own spread, through Student's t; None where they have no spread.
+def _chains_score(innovation: Array, level: float) -> tuple[float, float] | None:
+    """Z of a mean of 0 by the chains' own spread, through Student's t; None without a spread.
 
     Skewed chains would bias t: its skewness is taken out by Hall's cubic transformation (Hall 1992, J. R. Stat. Soc. B
     54, 221-228).
     """
     n = len(innovation)
-    if n < _FEW or not innovation.std() > 0.0:
+    if n < _FEW or not innovation.std() > _ROUNDING * level:
         return None
     error = float(innovation.std(ddof=1)) / math.sqrt(n)
     t, skew = float(innovation.mean()) / error, float(stats.skew(innovation)) / (3.0 * math.sqrt(n))

@@ -111,4 +111,6 @@ def verified_variance(n: int, g: int, width: float = 1.0) -> float:
 
 def kept_share(mean: float, centre: float, width: float = 1.0) -> float:
     """S5: share of N(mean, 1) that the verifier keeps: sqrt(rho) exp(-(mean - centre)^2/(2 (1 + width^2)))."""
+    between("width", width)
+    require(bool(np.isfinite(mean - centre)), f"mean and centre are numbers, got {mean:g} and {centre:g}")
     return float(np.sqrt(_pull(width)) * np.exp(-((mean - centre) ** 2) / (2.0 * (1.0 + width**2))))
