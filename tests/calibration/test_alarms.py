@@ -35,3 +35,32 @@ def test_the_worst_tail_goes_before_the_variance(frame):
     found = courses(frame, 0)
     first = sum(c.tail_halved < c.variance_halved for c in found)
     assert first >= 0.85 * CHAINS
+
+
+def categories(law, samples, out):
+    """Collapse, and real against real, of categories."""
+    settings = [
+        f"source={law}",
+        "learner={kind: categorical}",
+        "arms={replace: {policy: {kind: replace}}, real: {policy: {kind: blend, synthetic: 0, fresh: 1}}}",
+        *(f"samples={samples}", f"chains={CHAINS}", "generations=500", "seed=11", "measures=[categories]"),
+    ]
+    return run("gmm", settings, out=out, report=False).frame
+
+
+@pytest.mark.parametrize(
+    ("law", "samples", "replaced"),
+    [
+        ("{kind: categorical, probabilities: [0.9, 0.09, 0.01]}", 100, 0.75),  # the tail: one expected copy
+        ("{kind: categorical, probabilities: [0.99999, 0.00001]}", 100, 0.0),  # no sample holds the second
+        ("{kind: zipf, categories: 1000, exponent: 1.0}", 100, 0.75),
+        ("{kind: zipf, categories: 1000, exponent: 1.0}", 10_000, 1.0),
+    ],
+)
+def test_of_categories_a_loss_alarms_where_a_sample_could_hold_it_and_real_against_real_does_not(
+    law, samples, replaced, tmp_path
+):
+    frame = categories(law, samples, tmp_path)
+    lost, null = (sum(c.alarmed is not None for c in courses(frame, arm)) for arm in (0, 1))
+    assert null <= 0.05 * CHAINS
+    assert lost >= replaced * CHAINS

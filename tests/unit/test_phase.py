@@ -5,7 +5,7 @@ import pytest
 
 from outcross.core.contracts import Reading
 from outcross.core.errors import InputError
-from outcross.measures.phase import DISTANCE, SHAPE, TAIL, TAILS, VARIANCE, Margins, alarm, phase, side
+from outcross.measures.phase import DISTANCE, SHAPE, TAIL, TAILS, VARIANCE, Floor, Margins, alarm, limits, phase, side
 
 MARGINS = Margins(tail=0.45, variance=0.5, distance=0.5, shape=0.085, persistence=3)
 
@@ -54,7 +54,7 @@ def test_the_phase_follows_from_three_readings_and_their_margins(given, expected
 
 
 def test_effects_are_relative_to_what_models_of_real_data_read():
-    floor = {TAIL: 2.0, VARIANCE: 1.8, DISTANCE: 0.3, SHAPE: 0.1}
+    floor = {name: Floor(v, v, v) for name, v in {TAIL: 2.0, VARIANCE: 1.8, DISTANCE: 0.3, SHAPE: 0.1}.items()}
     assert phase(readings(tail=2.0, variance=1.8, distance=0.6, shape=0.15), MARGINS, floor) == "none"
     assert phase(readings(variance=0.89, distance=0.3, shape=0.1, tail=2.0), MARGINS, floor) == "late"
     assert phase(readings(variance=1.8, distance=0.81, shape=0.1, tail=2.0), MARGINS, floor) == "late"
@@ -73,12 +73,23 @@ def test_nothing_measured_is_inconclusive():
 
 
 def test_an_interval_is_on_a_side_only_as_a_whole():
-    assert [side(Reading(0.5, lo, hi), 0.45) for lo, hi in ((0.2, 0.44), (0.2, 0.45), (0.45, 0.9), (0.4, 0.9))] == [
-        -1,
-        0,
-        1,
-        0,
-    ]
+    intervals = ((0.2, 0.44), (0.2, 0.45), (0.45, 0.9), (0.4, 0.9))
+    assert [side(TAIL, Reading(0.5, low, high), MARGINS) for low, high in intervals] == [-1, 0, 1, 0]
+
+
+def test_a_loss_that_some_models_of_real_data_show_too_is_none():
+    floor = {TAIL: Floor(0.2, 1.0, 1.6), DISTANCE: Floor(0.0, 0.1, 0.9)}
+    assert limits(TAIL, MARGINS, floor) == (0.45, 0.2)
+    assert limits(DISTANCE, MARGINS, floor) == (0.6, 0.9)
+    assert phase(readings(tail=0.3), MARGINS, floor) == "inconclusive"
+    assert phase(readings(tail=0.19), MARGINS, floor) == "early"
+    assert phase(readings(distance=0.8), MARGINS, floor) == "inconclusive"
+    assert phase(readings(distance=0.91), MARGINS, floor) == "late"
+
+
+def test_nothing_is_lost_where_models_of_real_data_have_nothing():
+    floor = {VARIANCE: Floor(0.0, 0.0, 0.0)}
+    assert phase(readings(variance=0.0), MARGINS, floor) == "inconclusive"
 
 
 @pytest.mark.parametrize(

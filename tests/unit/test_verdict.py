@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from outcross.core.contracts import Reading
-from outcross.measures.phase import DISTANCE, SHAPE, TAIL, VARIANCE, Margins
+from outcross.measures.phase import DISTANCE, SHAPE, TAIL, VARIANCE, Floor, Margins
 from outcross.report.verdict import courses, verdicts
 
 NONE = {TAIL: 1.0, "tail_worst_99": 1.0, VARIANCE: 1.0, DISTANCE: 0.0, SHAPE: 0.0}
@@ -29,6 +29,7 @@ def frame(*chains, persistence=3, floors=None, statuses=None):
         summaries=[],
         theory=SimpleNamespace(fault=lambda cell: ""),
         floors=floors or {},
+        floor_of=lambda cell: {name: Floor.of(v) for (c, name), v in (floors or {}).items() if c == cell},
         chains={(0, c): (10, s, None) for c, s in enumerate(statuses or ["done"] * len(chains))},
     )
 

@@ -8,17 +8,19 @@ none   tails and bulk intact
 inconclusive   an interval straddles a margin, or a number is missing
 
 Effects are relative to the floor, what models fitted on real data read: a family that never fitted the truth, or a
-small reference, is not collapse. Shumailov et al. 2024 define early and late collapse; LOG.md calibrates the margins.
+small reference, is not collapse; nor does a loss count that some of those models show too.
+Shumailov et al. 2024 define early and late collapse; LOG.md calibrates the margins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outcross.core.contracts import Reading
 from outcross.core.errors import require
@@ -58,7 +60,20 @@ def signs(readings: Mapping[str, object]) -> Signs:
     return CATEGORIES if any(name in readings for name in CATEGORIES.variance) else NUMBERS
 
 
-NOTHING: Mapping[str, float] = MappingProxyType({})
+class Floor(NamedTuple):
+    """What models fitted on real data read of one quantity: the lowest, the median and the highest of them."""
+
+    low: float
+    median: float
+    high: float
+
+    @classmethod
+    def of(cls, values: NDArray[np.float64]) -> Floor:
+        """The floor of a quantity from its replicates."""
+        return cls(float(np.min(values)), float(np.median(values)), float(np.max(values)))
+
+
+NOTHING: Mapping[str, Floor] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -85,30 +100,41 @@ class Margins:
         require(self.persistence >= 1, f"margins.persistence is at least 1, got {self.persistence}")
 
 
-def side(reading: Reading | None, margin: float) -> int:
-    """-1 wholly below the margin, +1 wholly above, 0 when the interval straddles it or there is no number."""
+def limits(name: str, margins: Margins, floor: Mapping[str, Floor] = NOTHING) -> tuple[float, float]:
+    """Up to where a quantity counts as intact, and from where on as lost, in its own unit.
+
+    They differ where some models of real data lie beyond the margin themselves: a loss has to exceed theirs.
+    """
+    base = floor.get(name)
+    if name in DISTANCES:
+        intact = getattr(margins, DISTANCES[name]) + (base.median if base else 0.0)
+        return intact, max(intact, base.high) if base else intact
+    intact = getattr(margins, RATIOS[name]) * (base.median if base and base.median > 0.0 else 1.0)
+    return intact, min(intact, base.low) if base else intact
+
+
+def side(name: str, reading: Reading | None, margins: Margins, floor: Mapping[str, Floor] = NOTHING) -> int:
+    """-1 wholly lost, +1 wholly intact, 0 when the interval straddles a limit or there is no number."""
     if reading is None or not np.isfinite(reading.value):
         return 0
     low = reading.value if reading.low is None else reading.low
     high = reading.value if reading.high is None else reading.high
-    return -1 if high < margin else (1 if low >= margin else 0)
+    intact, lost = limits(name, margins, floor)
+    if name in DISTANCES:
+        return -1 if low > lost else (1 if high < intact else 0)
+    return -1 if high < lost else (1 if low >= intact else 0)
 
 
-def phase(readings: Mapping[str, Reading], margins: Margins, floor: Mapping[str, float] = NOTHING) -> Phase:
-    """The phase of one generation of one chain. floor: median reading of models fitted on real rows, by name."""
+def phase(readings: Mapping[str, Reading], margins: Margins, floor: Mapping[str, Floor] = NOTHING) -> Phase:
+    """The phase of one generation of one chain. floor: what models fitted on real rows read, by name."""
     by = signs(readings)
-    (name,) = by.variance
-    variance = side(_over(readings.get(name), floor.get(name)), margins.variance)
-    away = [
-        side(_beyond(readings.get(name), floor.get(name)), getattr(margins, margin))
-        for name, (_, margin) in by.distances.items()
-    ]
-    if variance < 0 or max(away) > 0:
+    bulk = [side(name, readings.get(name), margins, floor) for name in (*by.variance, *by.distances)]
+    if -1 in bulk:
         return "late"
-    if variance == 0 or 0 in away:
+    if 0 in bulk:
         return "inconclusive"
     name = tail_name(readings)
-    tail = side(_over(readings.get(name), floor.get(name)), margins.tail)
+    tail = side(name, readings.get(name), margins, floor)
     return {-1: "early", 0: "inconclusive", 1: "none"}[tail]  # type: ignore[return-value]
 
 
@@ -116,23 +142,6 @@ def tail_name(readings: Mapping[str, Reading]) -> str:
     """The tail that decides: the outermost that has a number."""
     names = list(signs(readings).tails)
     return next((name for name in names if name in readings and np.isfinite(readings[name].value)), names[0])
-
-
-def _over(reading: Reading | None, base: float | None) -> Reading | None:
-    """A ratio relative to the floor."""
-    return _shifted(reading, lambda v: v / base) if base is not None and base > 0.0 else reading
-
-
-def _beyond(reading: Reading | None, base: float | None) -> Reading | None:
-    """A distance in excess of the floor."""
-    return _shifted(reading, lambda v: v - base) if base is not None and np.isfinite(base) else reading
-
-
-def _shifted(reading: Reading | None, change: Callable[[float], float]) -> Reading | None:
-    if reading is None:
-        return None
-    low, high = (None if v is None else change(v) for v in (reading.low, reading.high))
-    return Reading(change(reading.value), low, high, reading.why)
 
 
 def alarm(phases: Sequence[Phase], persistence: int) -> int | None:

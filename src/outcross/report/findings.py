@@ -7,9 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
-from outcross.measures.phase import DISTANCES, RATIOS
+from outcross.measures.phase import DISTANCES, RATIOS, limits
 from outcross.report.charts import number
 from outcross.report.frames import Frame, Summary
 from outcross.report.verdict import Verdict
@@ -49,13 +47,10 @@ def change(frame: Frame, cell: int, measure: str) -> Change | None:
 
 
 def margin_of(frame: Frame, measure: str, cell: int) -> float | None:
-    """Where the margin of a quantity lies in a cell: `measures.phase` takes it from the floor's median."""
-    margins = frame.experiment.margin
-    floor = frame.floors.get((cell, measure))
-    base = None if floor is None else float(np.median(floor))
-    if measure in DISTANCES:
-        return float(getattr(margins, DISTANCES[measure])) + (base or 0.0)
-    return getattr(margins, RATIOS[measure]) * (base or 1.0) if measure in RATIOS else None
+    """Up to where a quantity counts as intact in a cell, or None where it decides nothing."""
+    if measure not in DISTANCES and measure not in RATIOS:
+        return None
+    return limits(measure, frame.experiment.margin, frame.floor_of(cell))[0]
 
 
 def deciding(frame: Frame, measures: Sequence[str]) -> str:

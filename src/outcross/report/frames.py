@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from outcross.core.contracts import Quantity, Reading
 from outcross.core.errors import InputError
 from outcross.core.stats import median_interval
+from outcross.measures.phase import Floor
 from outcross.runs import plugins, worker
 from outcross.runs.runner import open_run
 from outcross.runs.spec import Cell, Experiment
@@ -105,6 +106,10 @@ class Frame:
             if np.isfinite(reading.value):
                 found[cell, name].append(reading.value)
         return {key: np.array(values) for key, values in found.items()}
+
+    def floor_of(self, cell: int) -> dict[str, Floor]:
+        """What models of real rows read in a cell, by quantity."""
+        return {name: Floor.of(values) for (c, name), values in self.floors.items() if c == cell}
 
     @cached_property
     def summaries(self) -> list[Summary]:

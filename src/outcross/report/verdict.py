@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from outcross.core.stats import Interval, median_interval, share_interval
-from outcross.measures.phase import CATEGORIES, NUMBERS, Margins, Phase, alarm, phase, signs
+from outcross.measures.phase import CATEGORIES, NUMBERS, Floor, Margins, Phase, alarm, limits, phase, signs
 from outcross.report.frames import Frame
 
 _HALF = 0.5
@@ -52,11 +52,11 @@ class Verdict(NamedTuple):
 def courses(frame: Frame, cell: int) -> list[Course]:
     """The course of every chain of a cell."""
     margins = frame.experiment.margin
-    floor = {name: float(np.median(values)) for (c, name), values in frame.floors.items() if c == cell}
+    floor = frame.floor_of(cell)
     return [_course(readings, margins, floor) for (c, _), readings in sorted(frame.by_chain.items()) if c == cell]
 
 
-def _course(readings: dict[int, dict[str, Any]], margins: Margins, floor: Mapping[str, float]) -> Course:
+def _course(readings: dict[int, dict[str, Any]], margins: Margins, floor: Mapping[str, Floor]) -> Course:
     generations = sorted(readings)
     phases = [phase(readings[g], margins, floor) for g in generations]
     position = alarm(phases, margins.persistence)
@@ -81,13 +81,14 @@ def _final(last: list[Phase]) -> Phase:
 
 
 def _first_halved(
-    readings: dict[int, dict[str, Any]], names: tuple[str, ...], floor: Mapping[str, float]
+    readings: dict[int, dict[str, Any]], names: tuple[str, ...], floor: Mapping[str, Floor]
 ) -> int | None:
     """First recorded generation at which a ratio is below half its floor; the first name that has numbers counts."""
     for name in names:
         values = {g: named[name].value for g, named in sorted(readings.items()) if name in named}
         if any(np.isfinite(v) for v in values.values()):
-            return next((g for g, v in values.items() if v < _HALF * floor.get(name, 1.0)), None)
+            base = floor[name].median if name in floor else 1.0
+            return next((g for g, v in values.items() if v < _HALF * base), None)
     return None
 
 
@@ -181,4 +182,11 @@ def _doubt(frame: Frame, cell: int, n: int, generation: int) -> str:
     by = signs(there)
     deciding = (list(by.tails)[-1], *by.variance, *by.distances)
     lacking = [f"{name}: {why}" for name, why in there.items() if name in deciding and why]
-    return f"; {lacking[0]}" if lacking else ""
+    if lacking:
+        return f"; {lacking[0]}"
+    floor = frame.floor_of(cell)
+    for name in (*by.variance, *by.distances, *by.tails):
+        intact, lost = limits(name, frame.experiment.margin, floor)
+        if intact != lost:
+            return f"; {name}: models of real data differ by more than its margin, use more samples"
+    return ""
