@@ -92,7 +92,7 @@ class Result:
     def __repr__(self) -> str:
         lines = [f"{self.experiment.name} ({self.directory})"]
         lines += [f"  {self.frame.cells[v.cell].label}: {v.phase}: {v.why}" for v in self.verdicts]
-        return "\n".join([*lines, f"  {self.theory.sentence}"] if self.theory.cells else lines)
+        return "\n".join([*lines, f"  {self.theory.sentence}"] if self.theory.covered else lines)
 
     def _repr_html_(self) -> str:
         from html import escape

@@ -13,7 +13,8 @@ from scipy.stats import hypergeom
 
 from outcross.core.rng import Purpose, Streams
 from outcross.core.stats import share_interval
-from outcross.measures.rarity import Documents, rarity
+from outcross.measures.chance import Documents
+from outcross.measures.rarity import rarity
 from outcross.sources.tables import read_words
 from outcross.sources.tokens import embedded
 

@@ -23,6 +23,7 @@ from outcross.measures.categories import heterozygosity
 from outcross.measures.context import Reference, sample_moments
 from outcross.runs import worker
 from outcross.runs.spec import Experiment
+from outcross.sources.categorical import Source as Categories
 from outcross.sources.exponential_family import Source as OneParameterSource
 from outcross.sources.linear import Source as Linear
 from outcross.sources.normal import Source as Normal
@@ -80,6 +81,8 @@ CASES = {
     "M4": (gaussian.Learner(), mix(0.2, "redrawn"), Normal(), 100,
            {"world": "gaussian", "policy": "mix", "real": 20, "anchor": "redrawn"}),
     "D1": (categorical.Learner(), replace(), LETTERS, 200, {"world": "categorical", "policy": "replace"}),
+    "D1 even": (categorical.Learner(), replace(), Categories((0.5, 0.5)), 100,  # as skewed as can be
+                {"world": "categorical", "policy": "replace"}),
     "D6": (categorical.Learner(), mix(0.1, "fresh"), LETTERS, 200,
            {"world": "categorical", "policy": "mix", "real": 20, "anchor": "fresh"}),
     "D6 redrawn": (categorical.Learner(), mix(0.1, "redrawn"), LETTERS, 200,

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,36 @@ def test_an_interrupted_run_ends_in_time_and_resumes_to_the_same_bits(
     again = outcross("run", "gmm", *LONG, "--workers", str(workers), "--no-report", "-q", cwd=tmp_path)
     assert again.code == 0, again
     assert outcome(directory) == outcome(whole)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_signal_before_the_first_job_does_not_leave_a_run_called_finished(workers: int, tmp_path: Path) -> None:
+    class Impatient(runner.Silent):
+        def say(self, text: str) -> None:
+            if "generations on" in text:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    settings = ["chains=2", "generations=5", "floor=0", "measures=[moments]"]
+    with pytest.raises(runner.Interrupted):
+        runner.run(load("gmm", settings), tmp_path, replace(OPTIONS, workers=workers), Impatient())
+    assert [r.state for r in upkeep.listing(tmp_path)] != ["finished"]
+
+
+def test_ctrl_c_while_workers_start_is_one_line(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        argv("run", "gmm", *LONG, "--workers", "2", "-o", "runs", "--no-report", "-q"),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    while process.poll() is None and not _workers(process.pid):
+        time.sleep(0.005)
+    time.sleep(0.1)  # they import
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all
+    said, _ = _ended(process)
+    assert said.code == 130, said
+    assert is_one_line(said)
 
 
 def test_a_signal_does_not_wait_for_a_fit_that_takes_long_and_a_second_one_acts_at_once(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from outcross.core.errors import InputError
 from outcross.core.rng import Streams
-from outcross.measures.rarity import DOCUMENTS, Documents, Rarity, _octave, _score, _Test, rarity
+from outcross.measures.chance import Chance, Documents, octave, score_of
+from outcross.measures.rarity import DOCUMENTS, Rarity, rarity
 
 ZIPF = np.arange(1, 401) ** -1.1
 ZIPF /= ZIPF.sum()
@@ -51,19 +52,19 @@ def test_single_rows_are_kept_as_counts_and_blocks_as_documents():
 
 
 def test_octaves_are_1_2_3_to_4_5_to_8():
-    assert _octave(np.array([0, 1, 2, 3, 4, 5, 8, 9, 16, 17])).tolist() == [0, 0, 1, 2, 2, 3, 3, 4, 4, 5]
+    assert octave(np.array([0, 1, 2, 3, 4, 5, 8, 9, 16, 17])).tolist() == [0, 0, 1, 2, 2, 3, 3, 4, 4, 5]
     powers = 2 ** np.arange(40)
-    assert _octave(powers).tolist() == list(range(40))
+    assert octave(powers).tolist() == list(range(40))
 
 
-def internals(real, found, **more):
-    settings = {"generations": 1, "alpha": 0.05, "resamples": 99, "streams": Streams.of(0, 0), "origin": "either"}
-    return _Test(real, np.asarray(found, dtype=float), tuple(map(str, range(len(found)))), **{**settings, **more})
+def chance(real, found, resamples=99):
+    size = round(np.sum(found) / real.total.sum() * real.number)
+    return Chance(real, size, generations=1, resamples=resamples, streams=Streams.of(0, 0))
 
 
 def test_bins_part_the_items_of_one_half_and_share_sum_to_one():
     real = Documents.rows(column(), len(ZIPF))
-    test = internals(real, counted(column(seed=1)))
+    test = chance(real, counted(column(seed=1)))
     t, r = test.split
     assert (t + r == real.times).all()
     assert t.sum() == r.sum() == 10_000
@@ -84,7 +85,7 @@ def test_resamples_have_the_moments_of_drawing_whole_documents():
     lengths = g.integers(1, 30, size=200)
     codes = np.repeat(column(200, seed=4), lengths)  # documents that repeat one word: as bursty as can be
     real = Documents.of(codes, np.r_[0, np.cumsum(lengths)], len(ZIPF))
-    test = internals(real, real.total, resamples=999)
+    test = chance(real, real.total, resamples=999)
     weights = [np.concatenate(w, axis=1) for w in zip(*test._weights())]
     assert [w.shape for w in weights] == [(200, 999)] * 5
     held, drawn, here, whole, again = weights
@@ -109,11 +110,11 @@ def test_streams_are_fixed_by_the_seed():
 
 def test_scores_know_burstiness():
     ratio = np.array([1.0])
-    even = _score(np.zeros((1, 1)), np.full((1, 1), 40.0), np.full((1, 1), 40.0), ratio, 1.0)
-    bursty = _score(np.zeros((1, 1)), np.full((1, 1), 40.0), np.full((1, 1), 1600.0), ratio, 1.0)
+    even = score_of(np.zeros((1, 1)), np.full((1, 1), 40.0), np.full((1, 1), 40.0), ratio, 1.0)
+    bursty = score_of(np.zeros((1, 1)), np.full((1, 1), 40.0), np.full((1, 1), 1600.0), ratio, 1.0)
     assert even[0, 0] == pytest.approx(40 * np.log(0.5))  # 40 single copies: (1/2)^40
     assert bursty[0, 0] == 0.0  # one document of 40: nothing to speak of
-    more = _score(np.full((1, 1), 60.0), np.full((1, 1), 40.0), np.full((1, 1), 40.0), ratio, 1.0)
+    more = score_of(np.full((1, 1), 60.0), np.full((1, 1), 40.0), np.full((1, 1), 40.0), ratio, 1.0)
     assert more[0, 0] == 0.0
 
 
@@ -136,7 +137,7 @@ def test_the_detectable_loss_is_detected():
     real = Documents.rows(column(40_000), len(ZIPF))
     first = rarity(real, counted(column(40_000, seed=1)), resamples=199, origin="elsewhere")
     loss, most = first.bins[0].detectable, first.bins[0].most
-    t = internals(real, real.total).copies
+    t = chance(real, real.total).copies
     rare = (t > 0) & (t <= most)
     found = {share: 0 for share in (1.0, 0.3)}
     for share in found:

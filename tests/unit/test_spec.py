@@ -132,6 +132,13 @@ def test_another_kind_discards_the_keys_of_the_old_one():
     assert experiment.settled[0].learner["components"] == 3
 
 
+def test_a_title_speaks_of_the_kinds_that_its_experiment_had():
+    assert load("gmm", ["samples=100"]).title == load("gmm").title
+    other = load("gmm", ["learner.kind=kde"])
+    assert (other.title, other.about) == ("kde on mixture, otherwise as gmm", "")
+    assert load("gmm", ["learner.kind=kde", "title=mine"]).title == "mine"
+
+
 def test_an_arms_learner_is_laid_over_the_base_and_another_kind_replaces_it():
     policy = {"kind": "replace"}
     arms = {

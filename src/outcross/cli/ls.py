@@ -33,7 +33,8 @@ def command(out: Out = RUNS, json: Json = False, debug: Debug = False) -> None:
 
     from outcross.cli.progress import console
 
-    table = Table("run", "state", "chains", "generations", "size", "title", box=None, pad_edge=False)
+    table = Table("run", "state", "chains", "generations", "size", box=None, pad_edge=False, expand=True)
+    table.add_column("title", no_wrap=True, ratio=1)  # gives way first: names are what other verbs take
     for r in found:
         table.add_row(
             escape(r.directory.name),

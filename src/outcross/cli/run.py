@@ -47,13 +47,13 @@ def command(
 
     from outcross import api
     from outcross.cli.progress import watcher
-    from outcross.runs import runner, spec
+    from outcross.runs import preflight, runner, spec
 
     began = time.monotonic()
     wanted = spec.load(experiment, overrides or ())
     bytes_ = None if memory is None else int(memory * 2**30)
     if dry_run:
-        _say_outlook(wanted, runner.outlook(wanted, out, runner.Options(workers, threads, bytes_)), json)
+        _say_outlook(wanted, preflight.outlook(wanted, runner.Options(workers).cores), json)
         return
     with watcher(quiet or json, verbose) as watching:
         result = api.run(
@@ -93,8 +93,8 @@ def _say(result: Result, report: bool, seconds: float) -> None:
     for v in result.verdicts:
         label = escape(result.frame.cells[v.cell].label)
         screen.print(f"[bold]{label}[/]: [bold {paint[v.phase]}]{said[v.phase]}[/]: {escape(v.why)}")
-    if result.theory.cells:
-        screen.print(escape(result.theory.sentence), style=None if result.theory.holds else "red")
+    if result.theory.covered:
+        screen.print(escape(result.theory.sentence), style="red" if result.theory.holds is False else None)
     if result.failed:
         screen.print(f"[red]{result.failed} chains failed[/]: `outcross show {escape(result.directory.name)}` says why")
     screen.print(f"[dim]{seconds:.1f} s[/]")
@@ -103,7 +103,7 @@ def _say(result: Result, report: bool, seconds: float) -> None:
 
 
 def _say_outlook(experiment: Experiment, outlook: object, json: bool) -> None:
-    from outcross.runs.runner import Outlook
+    from outcross.runs.preflight import Outlook
 
     assert isinstance(outlook, Outlook)
     if json:

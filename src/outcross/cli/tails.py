@@ -10,7 +10,8 @@ import typer
 from outcross.cli.options import Debug, Json, print_json
 
 if TYPE_CHECKING:
-    from outcross.measures.rarity import Documents, Rarity
+    from outcross.measures.chance import Documents
+    from outcross.measures.rarity import Rarity
 
 EXITS = {"kept": 0, "lost": 1, "inconclusive": 6}
 _SHOWN = 20  # items named on the terminal
@@ -69,7 +70,7 @@ def _read(
     import numpy as np
 
     from outcross.core.errors import require
-    from outcross.measures.rarity import Documents
+    from outcross.measures.chance import Documents
     from outcross.sources.tables import is_text, read_categories, read_words
 
     text = is_text(real)
@@ -132,6 +133,16 @@ def _tree(result: Rarity, unit: str) -> dict[str, object]:
     }
 
 
+def _sizes(facts: dict[str, int | float], unit: str) -> str:
+    """How much was compared with how much, in words."""
+    found, real, documents = (facts[name] for name in ("snapshot_tokens", "real_tokens", "real_documents"))
+    if unit == "row":
+        return f"{found:,} rows against {real:,} real ones"
+    if unit.startswith("block"):
+        return f"{found:,} rows against {real:,} real ones in {documents:,} {unit.replace('block', 'blocks', 1)}"
+    return f"{found:,} tokens against {real:,} real ones in {documents:,} documents (each a {unit})"
+
+
 def _print(result: Rarity, unit: str) -> None:
     from rich.markup import escape
     from rich.table import Table
@@ -144,10 +155,7 @@ def _print(result: Rarity, unit: str) -> None:
     if not result.bins:
         return
     table = Table(box=None, pad_edge=False, title_justify="left")
-    table.title = (
-        f"{result.facts['snapshot_tokens']:,} tokens against {result.facts['real_tokens']:,} real ones in "
-        f"{result.facts['real_documents']:,} documents (each a {unit}); copies in half of them"
-    )
+    table.title = f"{_sizes(result.facts, unit)}; copies in half of them"
     for name in ("copies", "items", "kept", "95 %", "p", "loss seen", "gone (chance)"):
         table.add_column(name, justify="left" if name == "95 %" else "right", no_wrap=True)
     for b in result.bins:

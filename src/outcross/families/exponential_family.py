@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from outcross.core.contracts import Model, State
 from outcross.core.corpus import Corpus
-from outcross.core.errors import FitDegenerate, require
+from outcross.core.errors import InputError, require
 from outcross.core.mixture import MeanCovariance
 from outcross.core.rng import Stream
 from outcross.core.statistics import Statistics, Sums
@@ -85,11 +85,13 @@ class Learner:
         )
 
     def fit(self, pool: Corpus | Sums, rng: Stream, previous: Model | None = None) -> OneParameterModel:
-        """The mean, which is the maximum-likelihood fit. Raises FitDegenerate outside the family's range."""
+        """The mean, which is the maximum-likelihood fit. Raises InputError outside the family's range."""
         known = pool if isinstance(pool, Sums) else Sums.of(pool)
         mean = known.total / known.count
-        if not (mean >= 0.0).all() or (self.family == "bernoulli" and (mean > 1.0).any()):
-            raise FitDegenerate(f"a {self.family} mean cannot be {mean[np.argmax(np.abs(mean - 0.5))]:g}")
+        most = 1.0 if self.family == "bernoulli" else np.inf
+        off = mean[~((mean >= 0.0) & (mean <= most))]
+        if len(off):
+            raise InputError(f"a {self.family} column cannot have the mean {off[0]:g}: use another family or source")
         return OneParameterModel(self.family, mean)
 
     def load(self, state: State) -> OneParameterModel:

@@ -106,15 +106,15 @@ class Learner:
         return self.design == "fixed"
 
     def least(self, columns: int) -> int:
-        """Rows that a fit needs at least: one more than there are features."""
+        """Rows that a fit needs at least: one more than there are features. Raises InputError without a feature."""
+        require(columns > 1, "a regression needs at least one feature and a label, the source has one column")
         return columns
 
     def fit(self, pool: Corpus | Moments, rng: Stream, previous: Model | None = None) -> RegressionModel:
         """Least squares without intercept. Raises FitDegenerate unless there are more rows than features."""
         known = pool if isinstance(pool, Moments) else Moments.of(pool)
         n, d = known.count, len(known.mean) - 1
-        if d < 1:
-            raise FitDegenerate("a regression needs at least one feature and a label")
+        require(d >= 1, "a regression needs at least one feature and a label, the pool has one column")
         if n <= d:
             raise FitDegenerate(f"a regression on {d} features needs at least {d + 1} rows, got {n}")
         whole = known.scatter + n * np.outer(known.mean, known.mean)

@@ -36,6 +36,7 @@ class Signs(NamedTuple):
     tails: Mapping[str, str]
     variance: Mapping[str, str]
     distances: Mapping[str, tuple[str, str]]  # with the name of their margin
+    told: Mapping[str, str] = MappingProxyType({})  # ratios that decide nothing, but say what the others do not
 
 
 NUMBERS = Signs(
@@ -47,6 +48,7 @@ CATEGORIES = Signs(
     dict.fromkeys(("rare_kept_99", "rare_kept_95"), "rare mass left"),
     {"heterozygosity_ratio": "heterozygosity"},
     {"total_variation": ("total variation", "distance")},
+    {"survivors_ratio": "categories left"},
 )
 RATIOS = {
     **dict.fromkeys([*NUMBERS.tails, *CATEGORIES.tails], "tail"),

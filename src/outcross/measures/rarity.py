@@ -36,65 +36,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outcross.core.errors import require
-from outcross.core.rng import Purpose, Stream, Streams
-from outcross.core.statistics import Counts, multinomial
+from outcross.core.rng import Streams
+from outcross.measures.chance import HALF, TOKENS, Array, Chance, Documents, Ints, log_ratio, score_of
 
-Array = NDArray[np.float64]
 Origin = Literal["either", "elsewhere", "here"]
-Ints = NDArray[np.int64]
 DOCUMENTS = 40  # real documents below which their variety cannot be told
-TOKENS = 50  # of T in a bin: thinner bins are joined with the next
-RARER = 0.25  # bins of the rarer items, which together hold about so much of the text, are tested
-NAMEABLE = 0.4  # items can be named among the rarer, which together hold about so much
 LARGEST = 0.5  # a loss in the rarest bin that must not go unseen in a verdict of `kept`
 _POWER = 0.8416  # standard normal quantile of the chance, 80 %, to find a loss that is called detectable
 _FAMILIES = 2  # bins, and single items
 _MOST = 1e4  # times as long a snapshot is worth asking for
 _SEEN = 10.0  # tokens of a bin that must be expected, for their absence to tell
-_HALF = 0.5  # token added to each count of a bin, so that a bin can be empty
-_ROOM = 1 << 24  # numbers held at once by the resamples
-
-
-@dataclass(frozen=True, eq=False)
-class Documents:
-    """Documents as item counts: counts (D, K), a scipy CSR array; times (D,): how many documents are like each."""
-
-    counts: Any
-    times: Ints
-
-    @classmethod
-    def of(cls, codes: NDArray[Any], offsets: NDArray[Any], items: int) -> Documents:
-        """Documents of item codes (n,) from 0; offsets (D + 1,): where each document begins."""
-        from scipy.sparse import csr_array
-
-        counts = csr_array((np.ones(len(codes)), codes, offsets), shape=(len(offsets) - 1, items), copy=True)
-        counts.sum_duplicates()  # in place, so not on the caller's arrays
-        return cls(counts, np.ones(len(offsets) - 1, dtype=np.int64))
-
-    @classmethod
-    def rows(cls, codes: NDArray[Any], items: int, block: int = 1) -> Documents:
-        """Rows of one item each (n,), so many in a row taken for a document. Single rows cost nothing in n."""
-        from scipy.sparse import eye_array
-
-        require(block >= 1, f"a block is one row or more, got {block}")
-        if block > 1:
-            return cls.of(codes, np.r_[np.arange(0, len(codes), block), len(codes)], items)
-        return cls(eye_array(items, format="csr"), np.bincount(codes, minlength=items))
-
-    @property
-    def number(self) -> int:
-        """How many documents there are."""
-        return int(self.times.sum())
-
-    @cached_property
-    def lengths(self) -> Array:
-        """Tokens in each kind of document (D,)."""
-        return np.asarray(self.counts.sum(axis=1), dtype=np.float64)
-
-    @cached_property
-    def total(self) -> Array:
-        """Tokens of each item (K,)."""
-        return np.asarray(self.counts.T @ self.times, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -185,7 +136,8 @@ def rarity(
     if why:
         return Rarity("inconclusive", why)
     names = labels or tuple(map(str, range(len(found))))
-    return _Test(real, found, names, generations, alpha, resamples, Streams.of(seed, 0), origin).result()
+    chance = Chance(real, _equivalent(real, found), generations, resamples, Streams.of(seed, 0))
+    return _Test(chance, found, names, alpha, origin).result()
 
 
 def _too_little(real: Documents, found: Array) -> str | None:
@@ -210,158 +162,18 @@ def _equivalent(real: Documents, found: Array) -> int:
 
 @dataclass(frozen=True, eq=False)
 class _Test:
-    real: Documents
+    chance: Chance
     found: Array
     labels: tuple[str, ...]
-    generations: int
     alpha: float
-    resamples: int
-    streams: Streams
     origin: Origin
 
-    # ---- the split and the bins ----
-
-    @cached_property
-    def split(self) -> tuple[Ints, Ints]:
-        """How often each document is in T and in R."""
-        half = Counts(self.real.times).subset(self.real.number // 2, self.streams.stream(0, Purpose.SPLIT)).counts
-        return half, self.real.times - half
-
-    @cached_property
-    def copies(self) -> Ints:
-        """Copies of each item in T (K,)."""
-        return np.asarray(self.real.counts.T @ self.split[0]).astype(np.int64)
-
-    @cached_property
-    def edges(self) -> list[tuple[int, int]]:
-        """Least and most copies of each bin: doubling, and joined until T holds enough tokens of it."""
-        octave, tokens = _octave(self.copies), np.zeros(64)
-        np.add.at(tokens, octave[self.copies > 0], self.copies[self.copies > 0])
-        out, first, held = [], 0, 0.0
-        for k in range(int(octave.max(initial=0)) + 1):
-            held += tokens[k]
-            if held >= TOKENS:
-                out.append((first, k))
-                first, held = k + 1, 0.0
-        if held and out:
-            out[-1] = (out[-1][0], int(octave.max()))
-        return [(1 if a == 0 else (1 << (a - 1)) + 1, 1 << b) for a, b in out]
-
-    @cached_property
-    def bin_of(self) -> Ints:
-        """The bin of each item (K,), -1 for one that T lacks."""
-        uppers = np.array([most for _, most in self.edges])
-        return np.where(self.copies > 0, np.searchsorted(uppers, self.copies), -1)
-
-    @cached_property
-    def tested(self) -> Ints:
-        """The bins of the rarer items."""
-        return self._rarer(RARER)
-
-    @cached_property
-    def rare(self) -> Ints:
-        """The items that can be named (k,): rarer ones, and those that R alone has."""
-        return np.flatnonzero((self.bin_of <= self._rarer(NAMEABLE).max(initial=-2)) & (self.real.total > 0))
-
-    def _rarer(self, share: float) -> Ints:
-        """Bins, rarest first, until they hold this share of T; never that of the commonest items."""
-        tokens = np.bincount(self.bin_of + 1, weights=self.copies, minlength=len(self.edges) + 1)[1:]
-        before = np.cumsum(tokens) - tokens
-        return np.flatnonzero((before < share * tokens.sum()) & (np.arange(len(tokens)) < len(tokens) - 1))
-
-    @cached_property
-    def by_bin(self) -> Any:
-        """Tokens of each bin in each document (D, B), sparse."""
-        from scipy.sparse import csr_array
-
-        there = np.flatnonzero(self.bin_of >= 0)
-        belongs = csr_array((np.ones(len(there)), (there, self.bin_of[there])), (len(self.copies), len(self.edges)))
-        return (self.real.counts @ belongs).tocsr()
-
-    # ---- resamples ----
-
-    @cached_property
-    def size(self) -> int:
-        """Documents of a drawn snapshot."""
-        return _equivalent(self.real, self.found)
-
-    @cached_property
-    def training(self) -> int:
-        """Documents of a drawn training text: no more than there are, for nobody knows how many there were."""
-        return min(self.size, self.real.number)
-
-    def _drawn(self, times: NDArray[Any], sizes: list[int], role: int, number: int) -> Ints:
-        """Documents drawn from `times`, and again from those, and so on."""
-        for g, size in enumerate(sizes):
-            times = multinomial(size, times, self._stream(role + 5 * g, number))
-        return np.asarray(times)
-
-    def _stream(self, generation: int, number: int) -> Stream:
-        return self.streams.stream(generation, Purpose.MEASURE, number)
-
-    def _weights(self) -> Iterator[tuple[Array, ...]]:
-        """Weights of the documents, (D, some) each: R, its snapshot, the snapshot of all, all, its snapshot."""
-        held, whole = self.split[1], self.real.times
-        here = [self.training] * (self.generations - 1) + [self.size]
-        elsewhere = [self.training, *here]
-        ways = [
-            (held, [int(held.sum())]),
-            (held, elsewhere),
-            (whole, here),
-            (whole, [self.real.number]),
-            (whole, elsewhere),
-        ]
-        some = max(1, min(64, _ROOM // max(self.real.counts.shape)))
-        for first in range(0, self.resamples, some):
-            numbers = range(first, min(first + some, self.resamples))
-            yield tuple(
-                np.stack([self._drawn(times, sizes, role, i) for i in numbers], axis=1).astype(np.float64)
-                for role, (times, sizes) in enumerate(ways)
-            )
-
-    @cached_property
-    def null(self) -> _Null:
-        """What chance gives."""
-        parts = [self._chance(*weights) for weights in self._weights()]
-        return _Null(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-
-    def _chance(self, held: Array, drawn: Array, here: Array, whole: Array, again: Array) -> tuple[Array, ...]:
-        lengths, tokens = self.real.lengths, self.by_bin.T
-        elsewhere = _log_ratio(tokens @ drawn, lengths @ drawn, tokens @ held, lengths @ held)
-        total = self.real.times.astype(np.float64)
-        same = _log_ratio(tokens @ here, lengths @ here, (tokens @ total)[:, None], lengths @ total)
-        r, square = self._items(whole)
-        s = self._by_item @ again
-        score = _score(s, r, square, (lengths @ again) / (lengths @ whole), self._excess)
-        return elsewhere.T, same.T, score.min(axis=0, initial=0.0), self._extinct(s).T
-
-    @cached_property
-    def _by_item(self) -> Any:
-        return self.real.counts[:, self.rare].T.tocsr()
-
-    @cached_property
-    def _squares(self) -> Any:
-        return self._by_item.multiply(self._by_item).tocsr()
-
-    def _items(self, weights: Array) -> tuple[Array, Array]:
-        return self._by_item @ weights, self._squares @ weights
-
-    @cached_property
-    def _excess(self) -> float:
-        """Variance of a count under chance, relative to that of two independent real texts."""
-        ratio = self.size / self.real.number
-        drift = self.size / self.training
-        return (1.0 + ratio + drift * self.generations) / (1.0 + ratio)
-
-    def _extinct(self, s: Array) -> Array:
-        """Items of each tested bin that counts (k, some) of the rare items lack."""
-        bins = self.bin_of[self.rare]
-        return np.stack([(s[bins == b] == 0).sum(axis=0) for b in self.tested]).astype(np.float64)
-
-    # ---- the answer ----
+    @property
+    def real(self) -> Documents:
+        return self.chance.real
 
     def result(self) -> Rarity:
-        if not len(self.tested):
+        if not len(self.chance.tested):
             return Rarity("inconclusive", self._nothing_rare())
         bins, named = self._bins(), self._named()
         facts = {
@@ -369,15 +181,15 @@ class _Test:
             "real_documents": self.real.number,
             "snapshot_tokens": int(self.found.sum()),
             "items": int((self.real.total > 0).sum()),
-            "generations": self.generations,
-            "resamples": self.resamples,
+            "generations": self.chance.generations,
+            "resamples": self.chance.resamples,
             "alpha": self.alpha,
         }
         verdict, why = self._verdict(bins, named)
         return Rarity(verdict, why, bins, named, facts)
 
     def _nothing_rare(self) -> str:
-        common = min((least for least, _ in self.edges), default=0)
+        common = min((least for least, _ in self.chance.edges), default=0)
         return (
             "inconclusive: the real text has no rare items"
             + (f" (the rarest have {common:,} copies or more in half of it)" if common > 1 else "")
@@ -385,12 +197,12 @@ class _Test:
         )
 
     def _bins(self) -> tuple[Bin, ...]:
-        held, whole = self._shares(self.split[1]), self._shares(self.real.times)
+        held, whole = self._shares(self.chance.split[1]), self._shares(self.real.times)
         size, seen = float(self.found.sum()), self._tokens
-        judged = dict(zip(self.tested, self._judged(), strict=True))
+        judged = dict(zip(self.chance.tested, self._judged(), strict=True))
         out = []
-        for b, (least, most) in enumerate(self.edges):
-            members = self.bin_of == b
+        for b, (least, most) in enumerate(self.chance.edges):
+            members = self.chance.bin_of == b
             tail = judged.get(b) or _Tail(float(self.ways[0].share[b]))
             ratio = float(seen[b]) / size / tail.real if tail.real > 0.0 else math.nan
             out.append(
@@ -416,7 +228,9 @@ class _Test:
     @cached_property
     def _tokens(self) -> Array:
         """Tokens of the snapshot in each bin (B,)."""
-        return np.bincount(self.bin_of + 1, weights=self.found, minlength=len(self.edges) + 1)[1:].astype(np.float64)
+        return np.bincount(self.chance.bin_of + 1, weights=self.found, minlength=len(self.chance.edges) + 1)[1:].astype(
+            np.float64
+        )
 
     @cached_property
     def ways(self) -> tuple[_Way, ...]:
@@ -424,43 +238,44 @@ class _Test:
         seen, size = self._tokens[:, None], self.found.sum()
         out = []
         for name, null, times in (
-            ("elsewhere", self.null.elsewhere, self.split[1]),
-            ("here", self.null.here, self.real.times),
+            ("elsewhere", self.chance.null.elsewhere, self.chance.split[1]),
+            ("here", self.chance.null.here, self.real.times),
         ):
             if self.origin in (name, "either"):
-                real = (self.by_bin.T @ times)[:, None]
-                ratio = _log_ratio(seen, size, real, self.real.lengths @ times)[:, 0]
-                alpha, tested = self.alpha / _FAMILIES, self.tested
+                real = (self.chance.by_bin.T @ times)[:, None]
+                ratio = log_ratio(seen, size, real, self.real.lengths @ times)[:, 0]
+                alpha, tested = self.alpha / _FAMILIES, self.chance.tested
                 out.append(_Way.of(name, null[:, tested], ratio[tested], alpha, self._shares(times)))
         return tuple(out)
 
     def _judged(self) -> Iterator[_Tail]:
         """What each tested bin shows: the origin that explains it best, and what all together could have shown."""
-        for place, b in enumerate(self.tested):
+        for place, b in enumerate(self.chance.tested):
             best = max(self.ways, key=lambda way: float(way.p[place]))
             low, high = best.spread[:, place]
             shares = [float(way.share[b]) for way in self.ways]
             reach = [w.reach(place, s * self.found.sum()) for w, s in zip(self.ways, shares, strict=True)]
-            extinct = float(np.quantile(self.null.extinct[:, place], 0.95, method="higher"))
+            extinct = float(np.quantile(self.chance.null.extinct[:, place], 0.95, method="higher"))
             p = min(1.0, _FAMILIES * float(best.p[place]))
             yield _Tail(float(best.share[b]), float(low), float(high), p, _detectable(reach, shares), extinct)
 
     def _shares(self, times: Ints) -> Array:
-        return np.asarray(self.by_bin.T @ times) / (self.real.lengths @ times)
+        return np.asarray(self.chance.by_bin.T @ times) / (self.real.lengths @ times)
 
     def _named(self) -> tuple[Item, ...]:
         """The items whose loss chance does not explain."""
         times = self.real.times.astype(np.float64)[:, None]
-        r, square = self._items(times)
-        s = self.found[self.rare]
+        r, square = self.chance.tokens_of(times)
+        s = self.found[self.chance.rare]
         ratio = float(self.found.sum() / self.real.total.sum())
-        score = _score(s[:, None], r, square, np.array([ratio]), self._excess)[:, 0]
-        beaten = np.searchsorted(np.sort(self.null.score), score, side="right")
-        p = np.minimum(1.0, _FAMILIES * (1 + beaten) / (1 + self.resamples))
+        score = score_of(s[:, None], r, square, np.array([ratio]), self.chance.excess)[:, 0]
+        beaten = np.searchsorted(np.sort(self.chance.null.score), score, side="right")
+        p = np.minimum(1.0, _FAMILIES * (1 + beaten) / (1 + self.chance.resamples))
         real = r[:, 0]
         lost = sorted(np.flatnonzero((p <= self.alpha) & (score < 0)), key=lambda i: (s[i] / real[i], -real[i]))
         return tuple(
-            Item(self.labels[self.rare[i]], int(real[i]), ratio * float(real[i]), int(s[i]), float(p[i])) for i in lost
+            Item(self.labels[self.chance.rare[i]], int(real[i]), ratio * float(real[i]), int(s[i]), float(p[i]))
+            for i in lost
         )
 
     def _verdict(self, bins: tuple[Bin, ...], named: tuple[Item, ...]) -> tuple[Any, str]:
@@ -485,7 +300,7 @@ class _Test:
             worst = min(lost, key=lambda b: b.ratio)
             parts.append(
                 f"{worst} keep {worst.ratio:.2f} of their share ({worst.low:.2f} to "
-                f"{worst.high:.2f}; p {worst.p:.2g}), {len(lost)} of {len(self.tested)} bins have lost"
+                f"{worst.high:.2f}; p {worst.p:.2g}), {len(lost)} of {len(self.chance.tested)} bins have lost"
             )
         if named:
             parts.append(
@@ -497,7 +312,7 @@ class _Test:
         """How much snapshot would show a loss of LARGEST in the rarest bin."""
         seen = "not even a total loss" if math.isnan(rarest.detectable) else f"only a loss of {rarest.detectable:.0%}"
         what = f"{seen} of {rarest} would have been found, and {LARGEST:.0%} must be"
-        shares = [float(way.share[self.tested[0]]) for way in self.ways]
+        shares = [float(way.share[self.chance.tested[0]]) for way in self.ways]
         more = f"{what}; more real text is needed than {self.real.total.sum():,.0f} tokens, whatever the snapshot"
         if min(shares) <= 0.0:
             return more
@@ -514,34 +329,24 @@ class _Test:
         """Log ratio found with a chance of 80 % in the rarest bin, were the snapshot so many times as long."""
         from scipy.special import ndtri
 
-        critical = min(way.critical, float(ndtri(self.alpha / _FAMILIES / len(self.tested))))
+        critical = min(way.critical, float(ndtri(self.alpha / _FAMILIES / len(self.chance.tested))))
         return math.sqrt(self._burst * self._variance(way.name, factor)) * (_POWER - critical)
 
     @cached_property
     def _burst(self) -> float:
         """Variance of the log share of the rarest bin in one document (delta method)."""
         times = self.real.times
-        tokens = self.by_bin[:, [int(self.tested[0])]].toarray()[:, 0]
+        tokens = self.chance.by_bin[:, [int(self.chance.tested[0])]].toarray()[:, 0]
         mean = float(tokens @ times) / self.real.number
         apart = tokens - self.real.lengths * float(tokens @ times) / float(self.real.lengths @ times)
         return float((apart**2) @ times) / self.real.number / mean**2
 
     def _variance(self, name: str, factor: float) -> float:
         """Variance of the log ratio of a bin over that in one document, were the snapshot so many times as long."""
-        size = factor * self.size
+        size = factor * self.chance.size
         training = min(size, self.real.number)
-        here = (self.generations - 1) / training + 1.0 / size
-        return here if name == "here" else here + 1.0 / training + 1.0 / float(self.split[1].sum())
-
-
-@dataclass(frozen=True, eq=False)
-class _Null:
-    """Under chance, one row a resample: log ratios of the bins for both origins, lowest item score, extinct items."""
-
-    elsewhere: Array  # (N, B)
-    here: Array  # (N, B)
-    score: Array  # (N,)
-    extinct: Array  # (N, tested bins)
+        here = (self.chance.generations - 1) / training + 1.0 / size
+        return here if name == "here" else here + 1.0 / training + 1.0 / float(self.chance.split[1].sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -566,7 +371,7 @@ class _Way:
 
     def reach(self, place: int, expected: float) -> float:
         """Log ratio of a bin that is found with a chance of 80 %; -inf where too few tokens are expected for any."""
-        if math.log(_HALF / (expected + _HALF)) > self.mean[place] + self.critical * self.sd[place]:
+        if math.log(HALF / (expected + HALF)) > self.mean[place] + self.critical * self.sd[place]:
             return -math.inf
         return (self.critical - _POWER) * float(self.sd[place])
 
@@ -588,33 +393,10 @@ class _Tail(NamedTuple):
     extinct: float = math.nan
 
 
-def _octave(copies: Ints) -> Ints:
-    """0 for 1 copy, 1 for 2, 2 for 3-4, 3 for 5-8, ..."""
-    return np.frexp(np.maximum(copies - 1, 0))[1].astype(np.int64)
-
-
-def _log_ratio(s: Array, size: Any, r: Array, other: Any) -> Array:
-    """Log ratio of shares (B, some)."""
-    return np.asarray(np.log((s + _HALF) / size) - np.log((r + _HALF) / other))
-
-
-def _score(s: Array, r: Array, square: Array, ratio: Array, excess: float) -> Array:
-    """Log probability of so few copies s given s + r, both over their burstiness: (k, some); 0 where none is amiss."""
-    from scipy.special import betainc
-
-    out = np.zeros(s.shape)
-    missing = ratio * r - s
-    i, j = np.nonzero(missing > 2.0 * np.sqrt(square * ratio))  # nothing milder is the most extreme
-    burst = excess * square[i, j] / r[i, j]
-    tail = betainc(r[i, j] / burst, s[i, j] / burst + 1.0, 1.0 / (1.0 + ratio[j]))
-    out[i, j] = np.log(np.maximum(tail, 1e-300))
-    return out
-
-
 def _round(tokens: float) -> str:
     """Two significant digits, upwards."""
     unit = 10 ** max(0, math.floor(math.log10(max(tokens, 1.0))) - 1)
     return f"{math.ceil(tokens / unit) * unit:,}"
 
 
-__all__ = ["Bin", "Documents", "Item", "Rarity", "rarity"]
+__all__ = ["Bin", "Item", "Rarity", "rarity"]

@@ -38,11 +38,9 @@ def figure(frame: Frame, shown: Sequence[Look]) -> Figure | None:
 
 def sentence(frame: Frame) -> str:
     """The check in one line, for the page."""
-    if frame.theory.predictions:
+    if frame.theory.covered:
         text = frame.theory.sentence.removeprefix("theory: ")
         return text[0].upper() + text[1:]
-    if any(theory.setting_of(frame, cell) is not None for cell in frame.cells):
-        return "No prediction of theory can be tested here: no oracle covers these chains, or they are too few"
     return "No oracle covers this run: nothing about its chains is known exactly, so nothing is compared"
 
 

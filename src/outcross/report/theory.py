@@ -15,7 +15,7 @@ from outcross.measures.extinction import BINS, COLUMNS
 from outcross.report.frames import Frame, finite, source_of
 from outcross.runs import plugins
 from outcross.runs.spec import Cell
-from outcross.theory import covered
+from outcross.theory import covered, live
 from outcross.theory.covered import Setting
 from outcross.theory.live import FALSE_ALARMS, Check, Prediction, Records, threshold
 
@@ -30,6 +30,7 @@ class Verification(NamedTuple):
     """All checks of a run, by cell, and what they come to together."""
 
     cells: dict[int, Check]
+    covered: bool = False  # by some oracle, whether or not its predictions can be tested
 
     @property
     def predictions(self) -> list[tuple[int, Prediction]]:
@@ -60,6 +61,8 @@ class Verification(NamedTuple):
     def sentence(self) -> str:
         """The check in one line."""
         worst = self.worst
+        if worst is None and self.covered:
+            return f"theory: nothing can be tested here; most oracles need {live.FEW} chains and two records"
         if worst is None:
             return "theory: no oracle covers this run"
         text = f"theory: {len(self.predictions)} predictions, largest |z| {abs(worst[1].z):.1f}"
@@ -106,13 +109,9 @@ def percent(share: float) -> str:
 
 def verification(frame: Frame) -> Verification:
     """Every prediction that an oracle makes of a run."""
-    found = {}
-    for number, cell in enumerate(frame.cells):
-        setting = setting_of(frame, cell)
-        check = _check(frame, number, setting) if setting is not None else None
-        if check is not None:
-            found[number] = check
-    return Verification(found)
+    settings = {number: s for number, cell in enumerate(frame.cells) if (s := setting_of(frame, cell)) is not None}
+    found = {number: check for number, s in settings.items() if (check := _check(frame, number, s)) is not None}
+    return Verification(found, bool(settings))
 
 
 def _check(frame: Frame, cell: int, setting: Setting) -> Check | None:

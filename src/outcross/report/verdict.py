@@ -160,6 +160,7 @@ def _why(frame: Frame, cell: int, decided: Phase, counts: Counter[Phase], n: int
     told = {name: (label, 1) for name, label in by.tails.items() if name in tails[:1]}
     told |= {name: (label, 1) for name, label in by.variance.items()}
     told |= {name: (label, 0) for name, (label, _) in by.distances.items()}
+    told |= {name: (label, 1) for name, label in by.told.items()}
     numbers = [
         f"{label} {middle[name] if abs(middle[name]) > _NOTHING else 0.0:.3g}, truth {truth}"
         for name, (label, truth) in told.items()

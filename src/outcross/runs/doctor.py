@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from outcross.runs.engines.local import available_cores
-from outcross.runs.runner import environment
 from outcross.runs.store import Lock, write_atomically
+from outcross.runs.surroundings import environment
 
 _LEAST_DISK = 64 << 20
 

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import json
-import platform
 import signal
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from outcross.core.errors import CorruptStore, FitDegenerate, InputError, OutcrossError, ResourceError, one_line
+from outcross.core.errors import CorruptStore, InputError, OutcrossError, ResourceError, one_line
 from outcross.core.loop import Chain
-from outcross.runs import plugins, upkeep, worker
+from outcross.runs import plugins, preflight, upkeep, worker
 from outcross.runs.engines.local import RETRIES, Job, Outcome, WorkerDied, available_cores, run_here, run_over
 from outcross.runs.spec import Cell, Experiment, build, digest
 from outcross.runs.store import REMEDY, Checkpoint, Key, Progress, Reader, Writer, io_error, write_atomically
+from outcross.runs.surroundings import environment
 
 COMMIT_SECONDS = 1.0  # one transaction for all chains at most this often
 GRACE = 5.0  # seconds that work under way has to end after a signal
-_LOOKED_AT = 10_000  # generations whose row counts are looked at before the start
 _MERGED = ("generations", "chains")  # a run that is extended never shrinks
 
 
@@ -40,6 +37,11 @@ class Options:
     memory: int | None = None
     commit_seconds: float = COMMIT_SECONDS
     slice_seconds: float = worker.SLICE
+
+    @property
+    def cores(self) -> int:
+        """How many workers there may be."""
+        return self.workers or available_cores()
 
 
 class Status(NamedTuple):
@@ -81,17 +83,6 @@ class Interrupted(OutcrossError):
         self.exit_code = 128 + number
 
 
-@dataclass
-class Outlook:
-    """What a run would cost: rows of the estimate, and the totals."""
-
-    seconds: float
-    disk_bytes: int
-    memory_bytes: int
-    generations: int
-    notes: list[str] = field(default_factory=list)
-
-
 def directory_of(experiment: Experiment, root: Path) -> tuple[Path, str]:
     """The run's directory under root, and its whole digest. Reads the sources."""
     prints = [worker.source_of(cell)[0].fingerprint() for cell in experiment.settled]
@@ -108,10 +99,10 @@ def run(experiment: Experiment, root: Path, options: Options | None = None, watc
     options, watcher = options or Options(), watcher or Silent()
     directory, whole = directory_of(experiment, root)
     chains = [build(cell, worker.source_of(cell)[0], experiment.seed, 0) for cell in experiment.settled]
-    _check_memory(chains, experiment, options)  # before a row is drawn
+    preflight.check_memory(chains, experiment, options.cores, options.memory)  # before a row is drawn
     for cell, chain in zip(experiment.settled, chains, strict=True):
-        _preflight(cell, chain, experiment)
-    _compile(chains, watcher)
+        preflight.check_rows(cell, chain, experiment)
+    preflight.compile_kernels(chains, watcher.say)
     store = Writer(directory, whole)
     caught: list[int] = []
     try:
@@ -130,26 +121,6 @@ def run(experiment: Experiment, root: Path, options: Options | None = None, watc
     return directory
 
 
-def _compile(chains: list[Chain], watcher: Watcher) -> None:
-    """Compile the kernels here, once, before every worker does it for itself; later runs find them on disk."""
-    cold = [c for c in chains if (home := _kernels(c)) and not any(home.parent.glob(f"__pycache__/{home.stem}*.nbi"))]
-    if not cold:
-        return
-    watcher.say("compiling kernels, the first time only: up to half a minute")
-    for chain in cold:
-        with suppress(FitDegenerate):  # a result of its chain, recorded when the chain is run
-            chain.leap(chain.start(), 1)
-
-
-def _kernels(chain: Chain) -> Path | None:
-    """The file of the compiled functions that a chain spends its time in, if there is one."""
-    if chain.kept_as is not None:
-        return Path(sys.modules[chain.kept_as.__module__].__file__ or "")
-    if hasattr(chain.learner, "evolve"):
-        return Path(sys.modules[type(chain.learner).__module__].__file__ or "")
-    return None
-
-
 def _check_whole(store: Writer) -> None:
     """Refuse to build on a run that is damaged."""
     if store.meta("experiment") is None and not store.chains():
@@ -158,52 +129,6 @@ def _check_whole(store: Writer) -> None:
     if damage:
         more = f" (and {len(damage) - 1} more, see `outcross fsck`)" if len(damage) > 1 else ""
         raise CorruptStore(f"{store.directory}: {damage[0]}{more}; {REMEDY}")
-
-
-def _preflight(cell: Cell, chain: Chain, experiment: Experiment) -> None:
-    """Draw the real rows of chain 0; see that they are enough for a fit, and for all that the policy asks for."""
-    there = len(chain.original)
-    least = getattr(chain.learner, "least", lambda columns: 1)(len(chain.source.columns))
-    if there < least:
-        raise InputError(f"samples: {there} rows, the family {cell.learner['kind']} needs at least {least} here")
-    if chain.samples.at(experiment.generations) * (experiment.generations + 1) >= 1 << 62:
-        raise InputError("samples grow to more rows than can be counted: use fewer, fewer generations or less growth")
-    for t in sorted({*range(1, min(experiment.generations, _LOOKED_AT) + 1), experiment.generations} - {0}):
-        wanted = chain.policy.rows(t, chain.samples.at(t), 0).original
-        if wanted > there:
-            raise InputError(
-                f"arms.{cell.arm}: the policy asks for {wanted:,} original rows in generation {t:,}, generation 0 has "
-                f"{there:,}: lower the real share, or start with more samples"
-            )
-
-
-def pool_bytes(chain: Chain, generations: int) -> int:
-    """Bytes of the largest pool of a chain."""
-    if chain.kept_as is not None:
-        return 2 * chain.original.nbytes  # of counts or moments, however many rows they stand for
-    pool = chain.samples.at(0)
-    rows = [chain.samples.at(t) for t in (0, generations)]
-    if chain.policy.rows(1, 1, 1).previous > 1 or getattr(chain.policy, "keep_all", False):
-        pool += sum(chain.samples.at(t) for t in range(1, generations + 1))
-    return 8 * len(chain.source.columns) * max(pool, *rows)
-
-
-def _check_memory(chains: list[Chain], experiment: Experiment, options: Options) -> None:
-    limit = options.memory or int(0.8 * _physical_memory())
-    workers = options.workers or available_cores()
-    needed = 4 * workers * max(pool_bytes(c, experiment.generations) for c in chains)
-    if needed > limit:
-        raise ResourceError(
-            f"pools would take about {needed / 2**30:.1f} GiB, the limit is {limit / 2**30:.1f} GiB: use "
-            "fewer samples or generations, the policy accumulate_subsample, pools kept as statistics (docs/exact.md), "
-            "fewer --workers, or --memory"
-        )
-
-
-def _physical_memory() -> int:
-    import os
-
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _merge(store: Writer, experiment: Experiment, watcher: Watcher) -> Experiment:
@@ -248,27 +173,6 @@ def _note_environment(store: Writer, watcher: Watcher) -> None:
         watcher.say(text)
         store.event("environment", text)
         store.set_meta(environment=json.dumps(here))
-
-
-def environment() -> dict[str, Any]:
-    """Versions and machine: bits are promised within one machine class and one lock."""
-    import numpy as np
-
-    packages = ("outcross", "numpy", "scipy", "numba", "llvmlite", "scikit-learn", "pyarrow", "safetensors")
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processor": platform.processor() or platform.machine(),
-        "simd": sorted(np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])),
-        "packages": {name: _version(name) for name in packages},
-    }
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 @contextmanager
@@ -328,7 +232,7 @@ class _Run:
             self.store.set_meta(finished=self.store.meta("experiment") or "")
 
     def _work(self) -> None:
-        workers = min(self.options.workers or available_cores(), len(self.queue))
+        workers = min(self.options.cores, len(self.queue))
         self.watcher.say(_line(self.experiment, workers))
         self.over = sum(1 for s in self.past.values() if s[1] in ("done", "degenerate"))
         outcomes = (
@@ -341,8 +245,10 @@ class _Run:
             if time.monotonic() - self.committed >= self.options.commit_seconds or self.caught:
                 self._commit()
             if self.caught:
-                raise Interrupted(self.caught[0], self.store.directory)
+                break
         self._commit()
+        if self.caught:
+            raise Interrupted(self.caught[0], self.store.directory)
 
     def _pull(self) -> Job | None:
         return self.queue.popleft() if self.queue and not self.caught else None
@@ -494,45 +400,6 @@ def _line(experiment: Experiment, workers: int) -> str:
         f"{experiment.name}: {arms} x {experiment.chains} chains x {experiment.generations:,} generations "
         f"on {workers} worker{'s' if workers > 1 else ''}"
     )
-
-
-def outlook(experiment: Experiment, root: Path, options: Options) -> Outlook:
-    """Time, disk and memory that a run would take, from a few generations of each cell really run."""
-    workers = options.workers or available_cores()
-    seconds, disk, memory, notes = 0.0, 65536.0, 0, []
-    per_row = 60.0  # bytes of a measured number in SQLite
-    for cell in experiment.settled:
-        chain = build(cell, worker.source_of(cell)[0], experiment.seed, 0)
-        _preflight(cell, chain, experiment)
-        per_generation, per_record, state = _probe(chain, cell, experiment)
-        records = len(experiment.records())
-        seconds += experiment.chains * (per_generation * experiment.generations + per_record * records)
-        kept = sum(experiment.kept(g) for g in experiment.records()) + 2
-        disk += experiment.chains * (kept * state + records * 24 * per_row)
-        if getattr(chain.policy, "needs_pool", True):
-            disk += experiment.chains * pool_bytes(chain, experiment.generations)
-        memory = max(memory, 4 * workers * pool_bytes(chain, experiment.generations))
-        notes.append(f"{cell.label}: {1 / max(per_generation, 1e-9):,.0f} generations a second on one core")
-    work = experiment.generations * experiment.chains * len(experiment.settled)
-    return Outlook(seconds / workers, int(disk), memory, work, notes)
-
-
-def _probe(chain: Chain, cell: Cell, experiment: Experiment) -> tuple[float, float, float]:
-    """Seconds a generation, seconds a record, bytes of a state."""
-    from outcross.measures.context import Context
-
-    at = chain.leap(chain.start(), min(2, experiment.generations))  # compiles what there is to compile
-    ahead = min(experiment.generations, at.t + 20)
-    began = time.perf_counter()
-    later = chain.leap(at, ahead)
-    per_generation = (time.perf_counter() - began) / max(1, ahead - at.t)
-    cheap = tuple(m for m in plugins.measures(experiment.measures) if not m.heavy)
-    for _ in range(2):  # the first time compiles, imports and reads the reference: the second is what a record costs
-        context = Context(worker.source_of(cell)[1], later.model, later.model, chain.streams, later.t)
-        began = time.perf_counter()
-        worker.take(cheap, later, context)
-        per_record = time.perf_counter() - began
-    return per_generation, per_record, float(sum(a.nbytes for a in later.model.state().values()))
 
 
 def open_run(directory: Path) -> tuple[Reader, Experiment]:

@@ -352,7 +352,17 @@ def load(name: str, overrides: Iterable[str] = ()) -> Experiment:
     require(isinstance(tree, dict), f"{name}: an experiment is a mapping of keys to values")
     for node in ("source", "learner"):  # so that an override of one setting finds the default kind
         tree.setdefault(node, Experiment.model_fields[node].default.copy())
-    return Experiment.parse(overridden(tree, overrides), name)
+    kinds = _kinds(tree)
+    tree = overridden(tree, overrides := list(overrides))
+    if _kinds(tree) != kinds and not any(text.startswith("title=") for text in overrides):
+        learner, source = _kinds(tree)
+        tree |= {"title": f"{learner} on {source}, otherwise as {name}", "about": ""}
+    return Experiment.parse(tree, name)
+
+
+def _kinds(tree: Mapping[str, Any]) -> list[Any]:
+    """What is trained on what, which is what a title speaks of."""
+    return [node.get("kind") if isinstance(node, Mapping) else None for node in (tree["learner"], tree["source"])]
 
 
 def overridden(tree: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:

@@ -30,6 +30,9 @@ class Source(Known):
     def __init__(
         self, probabilities: Sequence[float] = (0.5, 0.3, 0.15, 0.05), labels: Sequence[str] | None = None
     ) -> None:
+        require(
+            len(probabilities) >= 2, f"probabilities are two or more, got {len(probabilities)}; one alone loses nothing"
+        )
         share = np.array(probabilities, dtype=np.float64)
         for number, p in enumerate(probabilities, start=1):
             require(p > 0.0, f"probabilities are positive, number {number} is {p:g}: leave that category out")

@@ -144,9 +144,9 @@ def _risk(s: Setting, law: Steps, at: Observed) -> Check:
     mean, variance = at["first_mean"], at["first_variance"]
     if s.dimension > 1 or int(s.rows.min()) < 2:
         return Check([], {})
-    spread = np.cumprod(law.square / law.mean**2) - 1.0
+    spread = np.cumsum(np.log(law.square / law.mean**2))  # logarithm of one more than the relative variance
     both = zip(mean.generations, variance.generations, strict=False)
-    count = sum(a == b and spread[a] <= _CARRIED for a, b in both)
+    count = sum(a == b and spread[a] <= np.log1p(_CARRIED) for a, b in both)
     squared = mean.values[:, :count] ** 2 + (np.sqrt(variance.values[:, :count]) - 1.0) ** 2
     here = live.Records(mean.generations[:count], squared)
     return Check([], {RISK: live.means(here, lambda t: gaussian.mean_risk(_fits(s, -1, t), t + 1, s.estimator))})

@@ -20,9 +20,11 @@ from scipy import stats
 Array = NDArray[np.float64]
 FALSE_ALARMS = 0.001  # chance that a sound run leaves the band anywhere
 _POWER = float(stats.norm.ppf(0.8))
-_FEW = 8  # chains below which their own spread is no standard error
+FEW = 8  # chains below which their own spread is no standard error
 _ROUNDING = 1e-9  # a spread that is less, relative to the level, is rounding
 _HEAVY = 4.0  # kurtosis beyond which a mean square rests on few chains
+_LEAST = 0.5  # degrees of freedom: with fewer yet, nothing is ever far off
+_MANY, _EVEN = 32, 12.0  # chains, and degrees of freedom, below which what is left of skewness adds up over records
 _SURE = 700.0  # a log probability that is still a number
 
 
@@ -137,7 +139,7 @@ def spreads(oracle: str, quantity: str, at: Records, variance: Stretch, fourth: 
     Draws used twice keep every mean and show here.
     """
     n = len(at.values)
-    if n < 2 * _FEW:
+    if n < 2 * FEW:
         return []
     found = []
     for a, b, before, now in at.steps(0.0):
@@ -167,19 +169,23 @@ def levels(
     those of the chains. martingale: whether nothing that is not recorded moves several innovations alike, so that they
     can be pooled.
     """
-    found = []
-    for a, b, before, now in at.steps(start):
-        keep = carry(a, b)
-        predicted = expected(b) - keep * (float(start or 0.0) if a < 0 else expected(a))
-        innovation = now - keep * before - predicted
+    found, steps = [], list(at.steps(start))
+    predicted = [expected(b) - carry(a, b) * (float(start or 0.0) if a < 0 else expected(a)) for a, b, _, _ in steps]
+    innovations = [now - carry(a, b) * before - p for (a, b, before, now), p in zip(steps, predicted, strict=True)]
+    heavy = float(np.mean([_kurtosis(i) for i in innovations])) if innovations else 0.0
+    for (a, b, before, _), innovation, mean in zip(steps, innovations, predicted, strict=True):
         level = abs(expected(b))
-        score = _chains_score(innovation, level) if noise is None else _own_score(innovation, before, noise(a, b))
+        if noise is None:
+            score = _chains_score(innovation, level, heavy)
+        else:
+            score = _own_score(innovation, before, noise(a, b))
         if score is not None:
             z, error = score
-            bias = _seen(error, abs(expected(b)) * _biased_fits(keep, b - a))
-            observed = float(innovation.mean()) + predicted
-            found.append(Prediction(oracle, quantity, b, observed, predicted, error, z, bias))
-    return Check(found + (pooled(found) if martingale else []), {quantity: means(at, expected)})
+            bias = _seen(error, level * _biased_fits(carry(a, b), b - a))
+            found.append(Prediction(oracle, quantity, b, float(innovation.mean()) + mean, mean, error, z, bias))
+    chains = len(at.values)
+    even = noise is not None or (chains >= _MANY and _freedom(chains, heavy) >= _EVEN)
+    return Check(found + (pooled(found) if martingale and even else []), {quantity: means(at, expected)})
 
 
 def _biased_fits(keep: float, fits: int) -> float:
@@ -215,19 +221,32 @@ def _own_score(innovation: Array, before: Array, noise: float) -> tuple[float, f
     return (float(innovation.mean()) / error, error) if error > 0.0 else None
 
 
-def _chains_score(innovation: Array, level: float) -> tuple[float, float] | None:
+def _kurtosis(innovation: Array) -> float:
+    """Kurtosis without the bias of few chains; 3 where it has no number."""
+    found = float(stats.kurtosis(innovation, bias=False)) if len(innovation) > 3 and np.ptp(innovation) > 0.0 else 0.0
+    return found + 3.0
+
+
+def _freedom(chains: int, kurtosis: float) -> float:
+    """Degrees of freedom of the chains' own spread."""
+    return max(2.0 * chains / (max(kurtosis, 3.0) - 1.0) - 1.0, _LEAST)
+
+
+def _chains_score(innovation: Array, level: float, heavy: float) -> tuple[float, float] | None:
     """Z of a mean of 0 by the chains' own spread, through Student's t; None without a spread.
 
     Skewed chains would bias t: its skewness is taken out by Hall's cubic transformation (Hall 1992, J. R. Stat. Soc. B
-    54, 221-228).
+    54, 221-228). Heavy tails make the spread itself uncertain: it has the degrees of freedom that the kurtosis leaves
+    (Satterthwaite 1946, Biometrics Bull. 2, 110-114), by this record or by all (`heavy`), whichever is fewer.
     """
     n = len(innovation)
-    if n < _FEW or not innovation.std() > _ROUNDING * level:
+    if n < FEW or not innovation.std() > _ROUNDING * level:
         return None
     error = float(innovation.std(ddof=1)) / math.sqrt(n)
     t, skew = float(innovation.mean()) / error, float(stats.skew(innovation)) / (3.0 * math.sqrt(n))
     t += skew * t**2 + skew**2 * t**3 / 3.0 + skew / 2.0
-    return math.copysign(_score(float(stats.t.logsf(abs(t), n - 1))), t), error
+    freedom = _freedom(n, max(_kurtosis(innovation), heavy))
+    return math.copysign(_score(float(stats.t.logsf(abs(t), freedom))), t), error
 
 
 def _gamma_score(observed: float, predicted: float, error: float) -> float:

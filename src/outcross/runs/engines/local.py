@@ -101,13 +101,19 @@ def run_over(pull: Pull, workers: int, threads: int) -> Iterator[Outcome]:
 
 
 def _submit(pool: Any, job: Job) -> Future[Outcome]:
-    """The job in a worker; a pool that is broken already breaks the job."""
+    """The job in a worker; a pool that is broken already breaks the job.
+
+    Workers that start here inherit the mask, so that Ctrl-C, which goes to all, never meets one before `_prepare`.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         return pool.submit(attempt, job)  # type: ignore[no-any-return]
     except BrokenExecutor as e:
         broken: Future[Outcome] = Future()
         broken.set_exception(e)
         return broken
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _first_line(error: BaseException) -> str:
@@ -115,8 +121,11 @@ def _first_line(error: BaseException) -> str:
 
 
 def _start(workers: int, threads: int) -> Any:
+    from multiprocessing import resource_tracker
+
     from joblib.externals.loky import ProcessPoolExecutor
 
+    resource_tracker.ensure_running()  # unblocks signals when it starts: before `_submit` blocks them, not after
     return ProcessPoolExecutor(max_workers=workers, initializer=_prepare, initargs=(threads, os.getpid()))
 
 

@@ -1,0 +1,133 @@
+"""What is looked at before a run starts: whether rows and memory are enough, the kernels, and what it would cost."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from outcross.core.errors import FitDegenerate, InputError, ResourceError
+from outcross.core.loop import Chain
+from outcross.runs import plugins, worker
+from outcross.runs.spec import Cell, Experiment, build
+
+_LOOKED_AT = 10_000  # generations whose row counts are looked at before the start
+
+
+@dataclass
+class Outlook:
+    """What a run would cost: rows of the estimate, and the totals."""
+
+    seconds: float
+    disk_bytes: int
+    memory_bytes: int
+    generations: int
+    notes: list[str] = field(default_factory=list)
+
+
+def check_rows(cell: Cell, chain: Chain, experiment: Experiment) -> None:
+    """Draw the real rows of chain 0; see that they are enough for a fit, and for all that the policy asks for."""
+    there = len(chain.original)
+    least = getattr(chain.learner, "least", lambda columns: 1)(len(chain.source.columns))
+    if there < least:
+        raise InputError(f"samples: {there} rows, the family {cell.learner['kind']} needs at least {least} here")
+    if chain.samples.at(experiment.generations) * (experiment.generations + 1) >= 1 << 62:
+        raise InputError("samples grow to more rows than can be counted: use fewer, fewer generations or less growth")
+    for t in sorted({*range(1, min(experiment.generations, _LOOKED_AT) + 1), experiment.generations} - {0}):
+        wanted = chain.policy.rows(t, chain.samples.at(t), 0).original
+        if wanted > there:
+            raise InputError(
+                f"arms.{cell.arm}: the policy asks for {wanted:,} original rows in generation {t:,}, generation 0 has "
+                f"{there:,}: lower the real share, or start with more samples"
+            )
+
+
+def pool_bytes(chain: Chain, generations: int) -> int:
+    """Bytes of the largest pool of a chain."""
+    if chain.kept_as is not None:
+        return 2 * chain.original.nbytes  # of counts or moments, however many rows they stand for
+    pool = chain.samples.at(0)
+    rows = [chain.samples.at(t) for t in (0, generations)]
+    if chain.policy.rows(1, 1, 1).previous > 1 or getattr(chain.policy, "keep_all", False):
+        pool += sum(chain.samples.at(t) for t in range(1, generations + 1))
+    return 8 * len(chain.source.columns) * max(pool, *rows)
+
+
+def check_memory(chains: list[Chain], experiment: Experiment, workers: int, memory: int | None) -> None:
+    """Refuse pools that memory (bytes, None for 80 % of what is there) cannot hold. Raises ResourceError."""
+    limit = memory or int(0.8 * _physical_memory())
+    largest = max(chains, key=lambda c: pool_bytes(c, experiment.generations))
+    needed = 4 * workers * pool_bytes(largest, experiment.generations)
+    if needed > limit:
+        served = largest.pools == "rows" and replace(largest, pools="auto").kept_as is not None
+        raise ResourceError(
+            f"pools would take about {needed / 2**30:.1f} GiB, the limit is {limit / 2**30:.1f} GiB: use "
+            f"{'pools=auto, ' if served else ''}fewer samples or generations, the policy accumulate_subsample, fewer "
+            "--workers, or --memory"
+        )
+
+
+def _physical_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def compile_kernels(chains: list[Chain], say: Callable[[str], None]) -> None:
+    """Compile the kernels here, once, before every worker does it for itself; later runs find them on disk."""
+    cold = [c for c in chains if (home := _kernels(c)) and not any(home.parent.glob(f"__pycache__/{home.stem}*.nbi"))]
+    if not cold:
+        return
+    say("compiling kernels, the first time only: up to half a minute")
+    for chain in cold:
+        with suppress(FitDegenerate):  # a result of its chain, recorded when the chain is run
+            chain.leap(chain.start(), 1)
+
+
+def _kernels(chain: Chain) -> Path | None:
+    """The file of the compiled functions that a chain spends its time in, if there is one."""
+    if chain.kept_as is not None:
+        return Path(sys.modules[chain.kept_as.__module__].__file__ or "")
+    if hasattr(chain.learner, "evolve"):
+        return Path(sys.modules[type(chain.learner).__module__].__file__ or "")
+    return None
+
+
+def outlook(experiment: Experiment, workers: int) -> Outlook:
+    """Time, disk and memory that a run would take, from a few generations of each cell really run."""
+    seconds, disk, memory, notes = 0.0, 65536.0, 0, []
+    per_row = 60.0  # bytes of a measured number in SQLite
+    for cell in experiment.settled:
+        chain = build(cell, worker.source_of(cell)[0], experiment.seed, 0)
+        check_rows(cell, chain, experiment)
+        per_generation, per_record, state = _probe(chain, cell, experiment)
+        records = len(experiment.records())
+        seconds += experiment.chains * (per_generation * experiment.generations + per_record * records)
+        kept = sum(experiment.kept(g) for g in experiment.records()) + 2
+        disk += experiment.chains * (kept * state + records * 24 * per_row)
+        if getattr(chain.policy, "needs_pool", True):
+            disk += experiment.chains * pool_bytes(chain, experiment.generations)
+        memory = max(memory, 4 * workers * pool_bytes(chain, experiment.generations))
+        notes.append(f"{cell.label}: {1 / max(per_generation, 1e-9):,.0f} generations a second on one core")
+    work = experiment.generations * experiment.chains * len(experiment.settled)
+    return Outlook(seconds / workers, int(disk), memory, work, notes)
+
+
+def _probe(chain: Chain, cell: Cell, experiment: Experiment) -> tuple[float, float, float]:
+    """Seconds a generation, seconds a record, bytes of a state."""
+    from outcross.measures.context import Context
+
+    at = chain.leap(chain.start(), min(2, experiment.generations))  # compiles what there is to compile
+    ahead = min(experiment.generations, at.t + 20)
+    began = time.perf_counter()
+    later = chain.leap(at, ahead)
+    per_generation = (time.perf_counter() - began) / max(1, ahead - at.t)
+    cheap = tuple(m for m in plugins.measures(experiment.measures) if not m.heavy)
+    for _ in range(2):  # the first time compiles, imports and reads the reference: the second is what a record costs
+        context = Context(worker.source_of(cell)[1], later.model, later.model, chain.streams, later.t)
+        began = time.perf_counter()
+        worker.take(cheap, later, context)
+        per_record = time.perf_counter() - began
+    return per_generation, per_record, float(sum(a.nbytes for a in later.model.state().values()))
