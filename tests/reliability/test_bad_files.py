@@ -171,6 +171,20 @@ def test_fewer_rows_than_a_family_needs_are_refused(family: str, shell: Shell) -
     assert f"the family {kind} needs at least" in said.err
 
 
+@pytest.mark.parametrize(
+    ("learner", "says"),
+    [
+        (["learner.kind=regression", "source.columns=[a]"], "the source has one column"),
+        (["learner={kind: exponential_family, family: bernoulli}"], "a bernoulli column cannot have the mean"),
+    ],
+)
+def test_a_learner_that_no_such_data_can_be_fitted_by_is_refused(learner: list[str], says: str, shell: Shell) -> None:
+    Path("t.csv").write_text(_csv(rows=[f"{10 + i},{20 + i}" for i in range(20)]))
+    said = _run(shell, "t.csv", *learner)
+    assert (said.code, is_one_line(said)) == (2, True), said
+    assert says in said.err
+
+
 def test_a_fit_without_an_answer_is_recorded_not_refused(shell: Shell) -> None:
     Path("t.csv").write_text(_csv(rows=[f"{a},7" for a, _ in _ROWS]))
     said = _run(shell, "t.csv", "learner.kind=gaussian", "--json")
