@@ -54,9 +54,24 @@ def _children(pid: int) -> list[int]:
     return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def _is_worker(pid: int) -> bool:
+    try:
+        return b"popen_loky" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def _workers(pid: int) -> list[int]:
     """Worker processes of a run, which run Python in the manner of loky."""
-    return [c for c in _children(pid) if b"popen_loky" in Path(f"/proc/{c}/cmdline").read_bytes()]
+    return [c for c in _children(pid) if _is_worker(c)]
+
+
+def _awaited_workers(process: subprocess.Popen[bytes], least: int = 1) -> list[int]:
+    """Its workers, once there are so many: a pool that lost one is replaced as a whole."""
+    while process.poll() is None and len(found := _workers(process.pid)) < least:
+        time.sleep(0.005)
+    assert process.poll() is None, process.communicate()
+    return found
 
 
 def _lives(pid: int) -> bool:
@@ -110,8 +125,7 @@ def test_ctrl_c_while_workers_start_is_one_line(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    while process.poll() is None and not _workers(process.pid):
-        time.sleep(0.005)
+    _awaited_workers(process)
     time.sleep(0.1)  # they import
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all
     said, _ = _ended(process)
@@ -148,7 +162,7 @@ def test_the_death_of_workers_leaves_no_trace_in_the_result(whole: Path, tmp_pat
     directory = tmp_path / "runs" / whole.name
     for share in (0.0, 0.4):
         _under_way(process, directory, 1 + int(share * 2 * 8 * 24000))
-        os.kill(_workers(process.pid)[0], signal.SIGKILL)
+        os.kill(_awaited_workers(process)[0], signal.SIGKILL)
     said, _ = _ended(process)
     assert said.code == 0, said
     assert outcome(directory) == outcome(whole)
@@ -158,8 +172,7 @@ def test_a_killed_run_leaves_neither_lock_nor_workers_behind(whole: Path, tmp_pa
     process = _started(tmp_path, "gmm", *LONG, "--workers", "2")
     directory = tmp_path / "runs" / whole.name
     _under_way(process, directory)
-    workers = _workers(process.pid)
-    assert len(workers) == 2
+    workers = _awaited_workers(process, 2)
     process.kill()
     process.wait()
     before = facts(directory)
