@@ -110,7 +110,7 @@ def test_a_run_that_no_oracle_covers_says_so_and_draws_none(tmp_path: Path) -> N
 def test_a_run_with_too_few_chains_is_not_called_uncovered(tmp_path: Path) -> None:
     few = [*CATEGORIES, "chains=1", "generations=5", "measures=[categories]"]
     result = outcross.run("gmm", few, out=tmp_path, workers=1)
-    assert "Nothing can be tested here; most oracles need 8 chains" in section(read(result))
+    assert "Nothing can be tested here; it takes 8 chains" in section(read(result))
     assert "<figure" not in section(read(result))
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from outcross.core.contracts import Generation, Measure, Quantity, Readings
 from outcross.measures.context import Context
-from outcross.theory.drift import lost_by_drift
+from outcross.theory.drift import holds, lost_by_drift
 
 BINS = 24  # copies 1, 2, 3-4, 5-8, ... in the first pool
 COLUMNS = ("types", "lost", "expected", "variance")
@@ -21,7 +21,7 @@ def extinction(generation: Generation, context: Context) -> Readings:
     """By copies in the first pool: how many categories there were, how many are lost, and how many chance would lose.
 
     An array (bins, 4) of COLUMNS. The last two are of neutral drift over as many generations, with no real data coming
-    in, NaN for categories too frequent for that law: the square of their copies beyond a twenty-fifth of the pool.
+    in, NaN outside that law: for too frequent categories and too many generations for the pool (`theory.drift`).
     """
     copies = getattr(context.first, "counts", None)
     if copies is None:
@@ -41,7 +41,7 @@ def _table(copies: NDArray[np.int64], gone: NDArray[np.bool_], generations: int)
     out[:, 1] = np.bincount(which, weights=gone, minlength=BINS)
     for b in np.flatnonzero(out[:, 0]):
         mine = copies[which == b]
-        if 25 * int(mine.max()) ** 2 <= rows:
+        if holds(int(mine.max()), generations, rows):
             out[b, 2:] = lost_by_drift(mine, generations, rows)
     return out
 

@@ -34,8 +34,9 @@ class Fate(NamedTuple):
 
     @property
     def last(self) -> int:
-        """The last generation."""
-        return max(self.bins)
+        """The last generation that the law of drift covers; without one, the last."""
+        known = [g for g, bins in self.bins.items() if any(math.isfinite(b.expected) for b in bins)]
+        return max(known or self.bins)
 
 
 class Score(NamedTuple):
@@ -112,13 +113,14 @@ def score(bins: Sequence[Bin]) -> Score:
 def title(found: Sequence[Fate], most: float) -> str:
     """The finding on rare categories, against chance; most: the largest |z| that chance explains."""
     paces = [pace(one, most) for one in found]
-    last = max(one.last for one in found)
+    first, last = (edge(one.last for one in found) for edge in (min, max))
+    when = f"{last:,}" if first == last else f"{first:,} to {last:,}"
     if len(found) > _NAMED:
         groups = {p: sum(other == p for other in paces) for p in paces}
         told = [f"{p} in {n} of {len(found)} cells" for p, n in groups.items()]
     else:
         told = [f"{p} under {one.look.label} ({counts(one)})" for p, one in zip(paces, found, strict=True)]
-    return f"By generation {last:,}, rare categories are lost {joined(told)}"
+    return f"By generation {when}, rare categories are lost {joined(told)}"
 
 
 def pace(one: Fate, most: float) -> str:
@@ -153,6 +155,7 @@ def caption(frame: Frame, found: Sequence[Fate]) -> str:
         f"Dots: share of the categories lost, over {n:,} chain{'s' if n != 1 else ''}, by copies in the first "
         "training pool; dashed: chance alone (neutral drift), f to the power of the copies with f(g) = exp(f(g-1) - 1) "
         "after g generations, corrected for the finite pool. It is not drawn for categories too frequent for that law, "
+        "nor beyond a fifth as many generations as the pool has rows; the title is of the last ones before, "
         "and counts in the title are of those that it covers, ranges 95 % intervals; what is never lost is in the "
         "table only."
     )

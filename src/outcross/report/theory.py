@@ -62,7 +62,9 @@ class Verification(NamedTuple):
         """The check in one line."""
         worst = self.worst
         if worst is None and self.covered:
-            return f"theory: nothing can be tested here; most oracles need {live.FEW} chains and two records"
+            return (
+                f"theory: nothing can be tested here; it takes {live.FEW} chains, two records and the default measures"
+            )
         if worst is None:
             return "theory: no oracle covers this run"
         text = f"theory: {len(self.predictions)} predictions, largest |z| {abs(worst[1].z):.1f}"
@@ -109,7 +111,8 @@ def percent(share: float) -> str:
 
 def verification(frame: Frame) -> Verification:
     """Every prediction that an oracle makes of a run."""
-    settings = {number: s for number, cell in enumerate(frame.cells) if (s := setting_of(frame, cell)) is not None}
+    every = ((number, setting_of(frame, cell)) for number, cell in enumerate(frame.cells))
+    settings = {number: s for number, s in every if s is not None and covered.covers(s)}
     found = {number: check for number, s in settings.items() if (check := _check(frame, number, s)) is not None}
     return Verification(found, bool(settings))
 
@@ -194,9 +197,8 @@ def _world(cell: Cell) -> dict[str, Any] | None:
             "noise": source.noise,
             "fixed_design": fixed,
         }
-    waiting = {"kind": "exponential_family", "family": "exponential"}
-    if all(node.get(k) == v for node in (cell.learner, cell.source) for k, v in waiting.items()):
-        return {"world": "exponential"}
+    if kind == cell.source["kind"] == "exponential_family" and learner["family"] == cell.source["family"]:
+        return {"world": learner["family"], "mean": float(source.moments.mean[0])}
     return None
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import loggamma
 
 from outcross.theory.given import Array, Rows, schedule, whole
+from outcross.theory.special import growth
 
 
 def _pools(n: Rows, g: int, before: int) -> tuple[Array, Array]:
@@ -40,12 +41,15 @@ def variance_of_variance(n: Rows, g: int, before: int = 0) -> float:
     added, pool = _pools(n, g, before)
     first = 1.0 - added / (pool + added) ** 2
     spread = 2.0 * (added - 1.0 + (pool / (pool + added)) ** 2) / (pool + added) ** 2
-    return float(np.prod(first**2 + spread) - np.prod(first) ** 2)
+    if first[0] == 0.0:  # a single real row: no variance, now or ever
+        return 0.0
+    return float(np.prod(first) ** 2) * growth(spread / first**2)
 
 
 def mean_square_of_mean(n: Rows, g: int) -> float:
     """A1: E mu_g^2 = 1 - E sigma_g^2: the ML fit keeps the second moment of a row over chains."""
-    return 1.0 - mean_variance(n, g)
+    added, pool = _pools(n, g, 0)
+    return -growth(-added / (pool + added) ** 2)
 
 
 def limit_of_variance(n: int) -> float:

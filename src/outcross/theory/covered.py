@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -13,10 +14,12 @@ from outcross.theory import accumulate, exponential, gaussian, live, mixing, reg
 from outcross.theory.live import Check, Observed, Prediction, Stretch
 
 Array = NDArray[np.float64]
-World = Literal["gaussian", "categorical", "regression", "exponential"]
+World = Literal["gaussian", "categorical", "regression", "exponential", "poisson", "bernoulli"]
 Policy = Literal["replace", "accumulate", "accumulate_subsample", "mix"]
 _CARRIED = 0.5  # relative variance of a variance beyond which a few chains carry its mean
 _FADED = 0.1  # share of the true heterozygosity below which a few chains carry its mean
+_TINY = 1e-9  # of the true mean: what is less has no digits left in its distance from the truth
+_FAR = 10.0  # standard deviations that no chain goes
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +27,8 @@ class Setting:
     """What theory has to know of a chain.
 
     rows (G,): made for each generation, those of generation 0 real. real: real rows of each later pool, under `mix`.
-    known: whether the truth is a law, so that generation 0 has known expectations.
+    known: whether the truth is a law, so that generation 0 has known expectations. mean: the true one, where it is the
+    only parameter.
     """
 
     world: World
@@ -37,6 +41,7 @@ class Setting:
     known: bool = True
     noise: float = 1.0
     fixed_design: bool = False
+    mean: float = 1.0
 
 
 RISK = "squared distance"  # 2-Wasserstein, squared
@@ -45,11 +50,38 @@ QUANTITIES = {
     "categorical": ("heterozygosity_ratio",),
     "regression": ("coefficient_error",),
     "exponential": ("first_mean",),
+    "poisson": ("first_mean",),
+    "bernoulli": ("first_mean",),
 }  # what is looked at in each world
 
 
+def covers(s: Setting) -> bool:
+    """Whether some oracle speaks of such a chain."""
+    if s.world in ("gaussian", "categorical"):
+        return _POOLED[s.policy](s)
+    if s.world == "regression":
+        alike = _constant(s) or (s.policy == "replace" and not s.fixed_design)
+        return s.policy in ("replace", "accumulate") and alike and int(s.rows.min()) > s.dimension + 1
+    return s.policy == "replace"
+
+
+def _is_mixed(s: Setting) -> bool:
+    """Whether M1, M3 or M4 covers a mix; rows that are all fixed, or all redrawn, would give the same fit for ever."""
+    n = int(s.rows[0])
+    share = 0 < s.real < n or (s.real == n and s.anchor == "fresh")
+    return _constant(s) and share and (s.world == "gaussian" or s.known)
+
+
+_POOLED: dict[Policy, Callable[[Setting], bool]] = {
+    "replace": lambda s: True,
+    "accumulate": lambda s: True,
+    "accumulate_subsample": lambda s: _constant(s) and s.estimator == "ml",
+    "mix": _is_mixed,
+}
+
+
 def check(setting: Setting, at: Observed) -> Check | None:
-    """Every prediction about a chain of this setting, or None where no oracle covers it."""
+    """Every prediction about a chain that an oracle covers, or None where nothing can be tested."""
     if not all(name in at and at[name].generations for name in QUANTITIES[setting.world]):
         return None
     found: Check | None = {
@@ -57,6 +89,8 @@ def check(setting: Setting, at: Observed) -> Check | None:
         "categorical": _categorical,
         "regression": _regression,
         "exponential": _exponential,
+        "poisson": _poisson,
+        "bernoulli": _bernoulli,
     }[setting.world](setting, at)
     return found
 
@@ -94,7 +128,7 @@ def _gaussian(s: Setting, at: Observed) -> Check | None:
     if s.policy == "mix":
         return _mixed(s, at)
     if s.policy == "accumulate_subsample":
-        return _subsampled(s, at) if s.estimator == "ml" and _constant(s) else None
+        return _subsampled(s, at)
     law = steps(s.rows, s.estimator, s.policy == "accumulate")
     if s.policy == "replace":
         oracle = "G3" if s.estimator == "ml" else "G2"
@@ -191,8 +225,6 @@ def _moved(law: Steps, a: int, b: int) -> tuple[float, float]:
 def _mixed(s: Setting, at: Observed) -> Check | None:
     """M1 to M5: levels of variance and mean by the exact recursion; deviations fade with the synthetic share."""
     n = int(s.rows[0])
-    if not _constant(s) or not 0 < s.real < n:
-        return None
     known = mixing.recursion(n, s.real / n, len(s.rows), s.anchor, s.estimator)
     oracle, fades = _ANCHOR[s.anchor], _fading(1.0 - s.real / n)
     chief = live.levels(
@@ -245,11 +277,13 @@ def _subsampled(s: Setting, at: Observed) -> Check | None:
 
 
 def _categorical(s: Setting, at: Observed) -> Check | None:
-    """D1, D6, D7 and A3: heterozygosity, relative to the truth's, has the levels of a maximum-likelihood variance."""
-    here = at["heterozygosity_ratio"]
+    """D1, D6, D7 and A3 on the categories of a run."""
+    return live.joined([_drifting(s, at["heterozygosity_ratio"])])
+
+
+def _drifting(s: Setting, here: live.Records) -> Check:
+    """Heterozygosity, relative to the truth's, has the levels of a maximum-likelihood variance."""
     expected = _kept(s, here.generations)
-    if expected is None or (not s.known and s.policy == "mix"):
-        return None
     count = next((i for i, t in enumerate(here.generations) if expected[t] < _FADED), len(here.generations))
     here = live.Records(here.generations[:count], here.values[:, :count])
     if not s.known and count:  # what real rows of this many give is not known: the chains' own first level stands
@@ -260,14 +294,10 @@ def _categorical(s: Setting, at: Observed) -> Check | None:
         return expected[b] / (expected[a] if a >= 0 else 1.0)
 
     carry = _fading(1.0 - s.real / int(s.rows[0])) if s.policy == "mix" else ratio
-    start = 1.0 if s.known else None
-    return live.joined(
-        [
-            live.levels(
-                _DRIFT[s.policy], "heterozygosity_ratio", here, lambda t: expected[t], start, carry, martingale=_free(s)
-            )
-        ]
-    )
+    return live.levels(
+        _DRIFT[s.policy], "heterozygosity_ratio", here, lambda t: expected[t], 1.0 if s.known else None, carry,
+        martingale=_free(s),
+    )  # fmt: skip
 
 
 def _free(s: Setting) -> bool:
@@ -278,18 +308,14 @@ def _free(s: Setting) -> bool:
 _DRIFT = {"replace": "D1", "mix": "D6", "accumulate": "D7", "accumulate_subsample": "A3"}
 
 
-def _kept(s: Setting, generations: list[int]) -> dict[int, float] | None:
-    """The share of heterozygosity expected at each generation, or None where no oracle says."""
+def _kept(s: Setting, generations: list[int]) -> dict[int, float]:
+    """The share of heterozygosity expected at each generation."""
     n = int(s.rows[0])
     if s.policy in ("replace", "accumulate"):
         products = np.cumprod(steps(s.rows, "ml", s.policy == "accumulate").mean)
         return {t: float(products[t]) for t in generations}
-    if not _constant(s):
-        return None
     if s.policy == "accumulate_subsample":
         return {t: accumulate.subsampled(n, t + 1).variance for t in generations}
-    if not 0 < s.real < n:
-        return None
     known = mixing.recursion(n, s.real / n, len(s.rows), s.anchor)
     return {t: float(known.S[t]) for t in generations}
 
@@ -300,18 +326,16 @@ def _kept(s: Setting, generations: list[int]) -> dict[int, float] | None:
 def _regression(s: Setting, at: Observed) -> Check | None:
     """R1, R2 and R3: the error of a fit adds up, or fades with the pool that is kept."""
     n, d = int(s.rows[0]), s.dimension
-    if s.policy not in ("replace", "accumulate") or not _constant(s) or n <= d + 1:
-        return None
-    if s.policy == "replace":
-        oracle, error = "R1", regression.replaced_error
-    elif s.fixed_design:
-        oracle, error = "R2", regression.accumulated_error_same
-    else:
-        oracle, error = "R3", regression.accumulated_error_fresh
+
+    def expected(t: int) -> float:
+        if s.policy == "replace":
+            return regression.replaced_error(_fits(s, -1, t), d, s.noise, t + 1)
+        kept = regression.accumulated_error_same if s.fixed_design else regression.accumulated_error_fresh
+        return kept(n, d, s.noise, t + 1)
+
+    oracle = "R1" if s.policy == "replace" else "R2" if s.fixed_design else "R3"
     here = at["coefficient_error"]
-    return live.joined(
-        [live.levels(oracle, "coefficient_error", here, lambda t: error(n, d, s.noise, t + 1), 0.0, lambda a, b: 1.0)]
-    )
+    return live.joined([live.levels(oracle, "coefficient_error", here, expected, 0.0, lambda a, b: 1.0)])
 
 
 # ---- one-parameter families ----
@@ -319,18 +343,45 @@ def _regression(s: Setting, at: Observed) -> Check | None:
 
 def _exponential(s: Setting, at: Observed) -> Check | None:
     """E1: the mean of exponential waiting times is multiplied by Gamma(n) / n in every fit."""
-    if s.policy != "replace":
-        return None
+
+    def mean(a: int, b: int) -> float:
+        return exponential.mean_log_mean(_fits(s, a, b), b - a)
+
+    def variance(a: int, b: int) -> float:
+        return exponential.variance_of_log_mean(_fits(s, a, b), b - a)
+
     means = at["first_mean"]
-    here = live.Records(means.generations, np.log1p(means.values))
-    return live.joined(
-        [
-            live.logs(
-                "E1",
-                "log mean",
-                here,
-                lambda a, b: exponential.mean_log_mean(_fits(s, a, b), b - a),
-                lambda a, b: exponential.variance_of_log_mean(_fits(s, a, b), b - a),
-            )  # fmt: skip
-        ]
-    )
+    low = (mean(-1, t) - _FAR * np.sqrt(variance(-1, t)) for t in means.generations)
+    count = sum(
+        least > np.log(_TINY) for least in low
+    )  # by the law alone: cut where the chains are, it would choose them
+    logs = np.log1p(np.maximum(means.values[:, :count], _TINY - 1.0))
+    return live.joined([live.logs("E1", "log mean", live.Records(means.generations[:count], logs), mean, variance)])
+
+
+def _poisson(s: Setting, at: Observed) -> Check | None:
+    """E2: the mean is a martingale, and the square of what it moves the mean before over the rows.
+
+    Not beyond a kurtosis of HEAVY: that of a sum of g generations from n rows is about 3 + 3 g/(n mean).
+    """
+    per_row = np.cumsum(1.0 / s.rows)
+    squares = []
+    for a, b, before, now in at["first_mean"].steps(0.0):
+        if 3.0 + 3.0 * per_row[b] / s.mean > live.HEAVY:
+            break
+        spread = float(per_row[b] - (per_row[a] if a >= 0 else 0.0))
+        squares.append((b, (now - before) ** 2 - (1.0 + before / np.sqrt(s.mean)) * spread, spread))
+    return live.joined([_stays("E2", at)], live.by_chains("E2", "square of first_mean's step", squares))
+
+
+def _bernoulli(s: Setting, at: Observed) -> Check | None:
+    """E3: the mean is a martingale; D1: p (1 - p) is the heterozygosity of two categories."""
+    means = at["first_mean"]
+    p = s.mean + means.values * np.sqrt(s.mean * (1.0 - s.mean))
+    ratio = live.Records(means.generations, p * (1.0 - p) / (s.mean * (1.0 - s.mean)))
+    return live.joined([_stays("E3", at), _drifting(s, ratio)])
+
+
+def _stays(oracle: str, at: Observed) -> Check:
+    """A mean that no fit moves on average."""
+    return live.levels(oracle, "first_mean", at["first_mean"], lambda t: 0.0, 0.0, lambda a, b: 1.0)

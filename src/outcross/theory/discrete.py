@@ -15,11 +15,13 @@ from outcross.core.errors import require
 from outcross.theory import accumulate, mixing
 from outcross.theory.drift import extinction
 from outcross.theory.given import ML, Array, Rows, between, law, schedule, whole
+from outcross.theory.special import growth, log_rest
 
 
 def heterozygosity(p: ArrayLike) -> float:
     """D1: H_0 = 1 - sum p_i^2, a probability."""
-    return float(1.0 - np.sum(law(p) ** 2))
+    masses = law(p)
+    return float(np.sum(masses * (1.0 - masses)))
 
 
 def mean_heterozygosity(p: ArrayLike, n: Rows, g: int) -> float:
@@ -39,12 +41,12 @@ def mean_frequencies(p: ArrayLike) -> Array:
 def variance_of_frequencies(p: ArrayLike, n: Rows, g: int) -> Array:
     """D2: Var p_hat_i = p_i (1 - p_i)(1 - prod (1 - 1/n_i)): D1 for the pair i, not i."""
     masses = law(p)
-    return masses * (1.0 - masses) * (1.0 - float(np.prod(1.0 - 1.0 / schedule(n, g))))
+    return masses * (1.0 - masses) * -growth(-1.0 / schedule(n, g))
 
 
 def first_survivors(p: ArrayLike, n: int) -> float:
     """D3: E number of categories in n real rows: sum_i 1 - (1 - p_i)^n; the cut-off lies at p about 1/n."""
-    return float(-np.sum(np.expm1(whole("n", n) * np.log1p(-law(p)))))
+    return float(-np.sum(np.expm1(whole("n", n) * log_rest(law(p)))))
 
 
 def lost(copies: int, g: int) -> float:
@@ -60,15 +62,15 @@ def lost(copies: int, g: int) -> float:
 def effective_rows(n: Rows, g: int) -> float:
     """D4: how many real rows (Poisson) would miss what g fits have lost: P(mass p is lost) = exp(-p effective rows).
 
-    n_1 (1 - h_1) with h_g = 0, h_i = exp((n_(i+1)/n_i)(h_(i+1) - 1)): a copy in fit i has Poisson(n_(i+1)/n_i) copies
-    in the next. Constant n: -n ln f_g, about 2n/g. Rows that grow faster than linearly keep it away from 0. The limit
-    n -> infinity at fixed n p, as for `lost`; derived, simulated.
+    n_1 k_1 with k_g = 1, k_i = 1 - exp(-(n_(i+1)/n_i) k_(i+1)): the chance that the line of a copy in fit i lives on,
+    which has Poisson(n_(i+1)/n_i) copies in the next. Constant n: -n ln f_g, about 2n/g. Rows that grow faster than
+    linearly keep it away from 0. The limit n -> infinity at fixed n p, as for `lost`; derived, simulated.
     """
     rows = schedule(n, g)
-    h = 0.0
-    for growth in (rows[1:] / rows[:-1])[::-1]:
-        h = np.exp(growth * (h - 1.0))
-    return float(rows[0] * (1.0 - h))
+    alive = 1.0
+    for offspring in (rows[1:] / rows[:-1])[::-1]:
+        alive = -np.expm1(-offspring * alive)
+    return float(rows[0] * alive)
 
 
 def survivors(p: ArrayLike, n: Rows, g: int) -> float:

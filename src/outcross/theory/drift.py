@@ -2,6 +2,9 @@
 
 Every generation draws n items from the frequencies of the last. A category with c << n copies is then a branching
 process: each copy leaves a Poisson(1) number of copies. g counts generations after the one in which copies are counted.
+
+The law ends where the pool is felt: RARE c^2 > n, or BRIEF g > n, as one category always stays. Within, expectations
+are off by less than 0.01 of the standard deviation of a chain (against binomial transitions, solved, n = 25 to 1,000).
 """
 
 from __future__ import annotations
@@ -13,8 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from outcross.core.errors import require
+from outcross.theory.given import numbers, whole
 
 Array = NDArray[np.float64]
+RARE, BRIEF = 25, 5
 
 
 class Lost(NamedTuple):
@@ -27,12 +32,17 @@ class Lost(NamedTuple):
 @lru_cache(maxsize=256)
 def extinction(g: int) -> Array:
     """P(the line of one copy has died out) after 0 .. g generations: f_0 = 0, f_g = exp(f_{g-1} - 1) (g + 1,)."""
-    require(g >= 0, f"generations are counted from 0, got {g}")
+    whole("g", g, 0)
     f = np.zeros(g + 1)
     for i in range(1, g + 1):
         f[i] = np.exp(f[i - 1] - 1.0)
     f.flags.writeable = False
     return f
+
+
+def holds(copies: float, g: int, n: int) -> bool:
+    """Whether a category with so many copies in a pool of n is lost by this law within g generations."""
+    return RARE * copies**2 <= n and BRIEF * g <= n
 
 
 def lost_by_drift(copies: ArrayLike, g: int, n: int) -> Lost:
@@ -42,11 +52,13 @@ def lost_by_drift(copies: ArrayLike, g: int, n: int) -> Lost:
     not Poisson, to first order in 1 / n. The categories share n items a generation, so what one loses another gains:
     with independent lines conditioned on their sum, the variance is that of independent categories less Q^2 D / n,
     where Q = sum_i c_i f_g^c_i and D = f_g^-2 sum_{s=1..g} [(1 - f_{g-s}) prod_{j=g-s+1..g} f_j]^2 (derived; at g = 1
-    it is the variance of the occupancy problem), to leading order. For c^2 << n.
+    it is the variance of the occupancy problem), to leading order. Raises InputError outside the law.
     """
-    c = np.asarray(copies, dtype=np.float64)
-    require(bool((c >= 1.0).all()), "copies are at least 1")
-    require(bool((c <= n).all()), f"no category has more copies than the pool has items, {n:,}")
+    c = numbers("copies", copies)
+    require(bool((c >= 1.0).all()), f"copies are 1 or more, got {c.min(initial=np.inf):g}")
+    most = c.max(initial=0.0)
+    allowed = f"{RARE} copies^2 and {BRIEF} g are n or less"
+    require(holds(most, g, n), f"{allowed}, got copies = {most:g}, g = {g}, n = {n}")
     f = extinction(g)
     a, b = _finite_pool(g)
     gone = f[g] ** c * np.clip(1.0 - (a * c + b) * c / n, 0.0, 1.0)

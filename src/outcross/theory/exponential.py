@@ -7,11 +7,12 @@ the first; each fit is maximum likelihood, the mean of its rows. n may be a list
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import digamma, polygamma
+from scipy.special import polygamma
 
 from outcross.theory import discrete
 from outcross.theory.drift import extinction
 from outcross.theory.given import Rows, between, schedule, whole
+from outcross.theory.special import digamma_less_log, growth
 
 
 def mean_log_mean(n: Rows, g: int) -> float:
@@ -20,7 +21,7 @@ def mean_log_mean(n: Rows, g: int) -> float:
     The mean of n exponential rows of mean m is m Gamma(n)/n, independent between fits.
     """
     rows = schedule(n, g)
-    return float(np.sum(digamma(rows) - np.log(rows)))
+    return float(np.sum(digamma_less_log(rows)))
 
 
 def variance_of_log_mean(n: Rows, g: int) -> float:
@@ -30,7 +31,7 @@ def variance_of_log_mean(n: Rows, g: int) -> float:
 
 def variance_of_mean(n: Rows, g: int) -> float:
     """E1: Var of the fitted mean, a martingale of expectation 1 that tends to 0: prod (1 + 1/n_i) - 1."""
-    return float(np.prod(1.0 + 1.0 / schedule(n, g)) - 1.0)
+    return growth(1.0 / schedule(n, g))
 
 
 def poisson_extinction(rate: float, n: int, g: int) -> float:

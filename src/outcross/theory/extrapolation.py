@@ -5,10 +5,9 @@ Standard deviations and variances in any one unit. weight: how far to extrapolat
 
 from __future__ import annotations
 
-import numpy as np
-
 from outcross.core.errors import require
-from outcross.theory.given import between
+from outcross.theory.given import between, finite
+from outcross.theory.special import power
 
 
 def self_trained_sd(sd: float, scale: float, weight: float) -> float:
@@ -17,7 +16,7 @@ def self_trained_sd(sd: float, scale: float, weight: float) -> float:
     (1 + weight (1 - scale)) sd. Neon, arXiv 2510.03597, SinaAlemohammad/Neon (source); derived, simulated. Raises
     InputError where the result is not positive.
     """
-    extrapolated = (1.0 + weight * (1.0 - between("scale", scale))) * between("sd", sd)
+    extrapolated = (1.0 + finite("weight", weight) * (1.0 - between("scale", scale))) * between("sd", sd)
     require(extrapolated > 0.0, f"weight {weight:g} extrapolates to a standard deviation of {extrapolated:g}")
     return extrapolated
 
@@ -39,4 +38,4 @@ def score_extrapolated_variance(base: float, self_trained: float, weight: float)
     model gives d ln x/dtau = [(1+w)/(v_b + tau) - w/(v_s + tau)]/2, from noise tau -> infinity down to 0 (derived,
     integrated). The score at tau = 0 alone would say 1/v = (1+w)/v_b - w/v_s.
     """
-    return float(between("base", base) * np.power(base / between("self_trained", self_trained), weight))
+    return between("base", base) * power(base / between("self_trained", self_trained), finite("weight", weight))

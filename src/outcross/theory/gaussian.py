@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import digamma, gammaln, polygamma
+from scipy.special import polygamma
 
-from outcross.theory.given import Array, Rows, between, divisor, schedule, whole
+from outcross.theory.given import UNBIASED, Array, Rows, between, divisor, schedule, whole
+from outcross.theory.special import digamma_less_log, growth, log_half_step, power
 
 
 class Chains(NamedTuple):
@@ -48,9 +49,11 @@ def mean_variance(n: Rows, g: int, estimator: str) -> float:
 
 
 def variance_of_variance(n: Rows, g: int, estimator: str) -> float:
-    """G2, G3: Var sigma_g^2 = prod E(chi2(n_i - 1)/k_i)^2 - (E sigma_g^2)^2: the law is too skewed to estimate it."""
-    first, second = _step(schedule(n, g, 2), estimator)
-    return float(np.prod(second) - np.prod(first) ** 2)
+    """G2, G3: Var sigma_g^2 = prod E(chi2(n_i - 1)/k_i)^2 - (E sigma_g^2)^2: the law is too skewed to estimate it.
+
+    One fit multiplies the square of the mean by 1 + 2/(n_i - 1).
+    """
+    return mean_variance(n, g, estimator) ** 2 * growth(2.0 / (schedule(n, g, 2) - 1.0))
 
 
 def mean_square_of_mean(n: Rows, g: int, estimator: str) -> float:
@@ -97,20 +100,18 @@ def error_of_log_spread(n: Rows, g: int, chains: int) -> float:
     return float(np.sqrt((fourth + 2.0 * variance_of_log_variance(n, g) ** 2) / whole("chains", chains, 2)))
 
 
-def c4(n: Array) -> Array:
-    """Mean of the sample standard deviation (divisor n - 1) of n standard normal rows; n > 1."""
-    return np.asarray(np.sqrt(2.0 / (n - 1.0)) * np.exp(gammaln(n / 2.0) - gammaln((n - 1.0) / 2.0)))
-
-
 def mean_risk(n: Rows, g: int, estimator: str) -> float:
     """G5: E W2^2 between model g and the truth, mu_g^2 + (sigma_g - 1)^2; exact (derived, simulated).
 
-    E mu^2 + E sigma^2 + 1 - 2 E sigma, with E sigma_g = prod c4(n_i) sqrt((n_i - 1)/k_i). First order (3/2) sum 1/n_i:
-    Shumailov et al. 2024, theorem 3.1, so it stays finite only if the rows grow faster than linearly.
+    E mu^2 + E sigma^2 + 1 - 2 E sigma, with E sigma_g = prod c4(n_i) sqrt((n_i - 1)/k_i), c4 being the mean standard
+    deviation (divisor n - 1) of normal rows; E mu^2 + E sigma^2 - 1 is 0 (ML) or sum 1/n_i (unbiased). First order
+    (3/2) sum 1/n_i: Shumailov et al. 2024, theorem 3.1, so it stays finite only if rows grow faster than linearly.
     """
     rows = schedule(n, g, 2)
-    deviation = np.prod(c4(rows) * np.sqrt((rows - 1.0) / divisor(rows, estimator)))
-    return float(row_variance(n, g, estimator) + 1.0 - 2.0 * deviation)
+    k = divisor(rows, estimator)
+    deviation = log_half_step((rows - 1.0) / 2.0) + 0.5 * np.log1p((rows - 1.0 - k) / k)
+    wandered = np.sum(1.0 / rows) if estimator == UNBIASED else 0.0
+    return float(wandered - 2.0 * np.expm1(np.sum(deviation)))
 
 
 def _halves(n: Rows, g: int, d: int) -> Array:
@@ -124,8 +125,8 @@ def mean_log_determinant(n: Rows, g: int, d: int, estimator: str) -> float:
 
     Full covariance, n > d: the determinant of a Wishart matrix is a product of d chi-squares.
     """
-    halves = _halves(n, g, d)
-    return float(np.sum(digamma(halves)) - d * np.sum(np.log(divisor(schedule(n, g, 2), estimator) / 2.0)))
+    halves, k = _halves(n, g, d), divisor(schedule(n, g, 2), estimator)[:, None]
+    return float(np.sum(digamma_less_log(halves) + np.log1p((2.0 * halves - k) / k)))
 
 
 def variance_of_log_determinant(n: Rows, g: int, d: int) -> float:
@@ -139,4 +140,4 @@ def mean_variance_scaled(n: Rows, g: int, scale: float, estimator: str, real_sca
     scale^(2(g-1)) E sigma_g^2 of scale 1; scale^(2g) where the real rows of the first fit are scaled too.
     """
     between("scale", scale)
-    return scale ** (2 * (g - 1 + real_scaled)) * mean_variance(n, g, estimator)
+    return power(scale, 2 * (g - 1 + real_scaled)) * mean_variance(n, g, estimator)

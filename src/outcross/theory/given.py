@@ -6,11 +6,12 @@ Throughout theory, g counts fits, the one on real rows being g = 1: generation t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from outcross.core.errors import require
+from outcross.core.errors import InputError, require
 
 Array = NDArray[np.float64]
 Rows = int | Sequence[int]
@@ -20,31 +21,67 @@ ML, UNBIASED = "ml", "unbiased"
 """Estimators of variance, by divisor: n (maximum likelihood), n - 1."""
 
 
+def number(name: str, value: float) -> float:
+    """A number: text, True and what no float holds are none."""
+    require(isinstance(value, Real) and not isinstance(value, bool), f"{name} is a number, got {value!r}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise InputError(f"{name} is at most {np.finfo(float).max:.2g}, got a number of more digits") from None
+
+
 def whole(name: str, value: float, least: int = 1) -> int:
     """A whole number from `least` on."""
-    require(np.isfinite(value) and value == int(value), f"{name} is a whole number, got {value:g}")
-    require(value >= least, f"{name} is {least} or more, got {value:g}")
+    given = number(name, value)
+    require(given.is_integer(), f"{name} is a whole number, got {given:g}")
+    require(given >= least, f"{name} is {least} or more, got {given:g}")
     return int(value)
 
 
 def within(name: str, value: float, low: float = 0.0, high: float = 1.0) -> float:
     """A number in [low, high]."""
-    require(low <= value <= high, f"{name} lies in [{low:g}, {high:g}], got {value:g}")
-    return float(value)
+    given = number(name, value)
+    require(low <= given <= high, f"{name} lies in [{low:g}, {high:g}], got {given:g}")
+    return given
 
 
 def between(name: str, value: float, low: float = 0.0, high: float = np.inf) -> float:
     """A number in the open interval (low, high)."""
-    require(low < value < high, f"{name} lies between {low:g} and {high:g}, got {value:g}")
-    return float(value)
+    given = number(name, value)
+    require(low < given < high, f"{name} lies between {low:g} and {high:g}, got {given:g}")
+    return given
+
+
+def finite(name: str, value: float) -> float:
+    """A number that is neither infinite nor NaN."""
+    given = number(name, value)
+    require(bool(np.isfinite(given)), f"{name} is finite, got {given:g}")
+    return given
+
+
+def nonnegative(name: str, value: float) -> float:
+    """A finite number, 0 or more."""
+    given = finite(name, value)
+    require(given >= 0.0, f"{name} is 0 or more, got {given:g}")
+    return given
 
 
 def schedule(n: Rows, g: int, least: int = 1) -> Array:
     """Rows of the first g fits (g,), each `least` or more."""
     whole("g", g)
-    each = [n] * g if isinstance(n, int | float | np.integer) else list(n)[:g]
+    each = list(n)[:g] if isinstance(n, Sequence | np.ndarray) and not isinstance(n, str) else [n] * g
     require(len(each) == g, f"{g} fits need {g} row counts, got {len(each)}")
     return np.array([whole("n", m, least) for m in each], dtype=np.float64)
+
+
+def numbers(name: str, values: ArrayLike) -> Array:
+    """One list of numbers (k,)."""
+    try:
+        found = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} is one list of numbers, got {values!r:.60}") from None
+    require(found.ndim == 1, f"{name} is one list of numbers, got {found.ndim} axes")
+    return found
 
 
 def divisor(n: Array, estimator: str) -> Array:
@@ -58,15 +95,15 @@ def real_rows(n: int, alpha: float, least: int = 1) -> int:
     whole("n", n, 2)
     within("alpha", alpha)
     rows = round(alpha * n)
-    require(abs(rows - alpha * n) < 1e-9 * n, f"alpha n is a whole number of rows, got {alpha * n:g}")
+    rounding = 1e-9 + 4.0 * float(np.finfo(float).eps) * n
+    require(abs(rows - alpha * n) < rounding, f"alpha n is a whole number of rows, got {alpha * n:g}")
     require(rows >= least, f"alpha n is {least} row or more, got {rows}")
     return rows
 
 
 def law(p: ArrayLike, lost: bool = False) -> Array:
     """Probabilities of two or more categories, summing to 1, all positive unless some may be lost."""
-    probabilities = np.asarray(p, dtype=np.float64)
-    require(probabilities.ndim == 1, f"a law is one list of probabilities, got {probabilities.ndim} axes")
+    probabilities = numbers("a law", p)
     require(len(probabilities) > 1, f"a law has two categories or more, got {len(probabilities)}")
     least = probabilities.min()
     require(least > 0.0 or (lost and least == 0.0), f"every category has positive mass, got {least:g}")

@@ -22,7 +22,7 @@ FALSE_ALARMS = 0.001  # chance that a sound run leaves the band anywhere
 _POWER = float(stats.norm.ppf(0.8))
 FEW = 8  # chains below which their own spread is no standard error
 _ROUNDING = 1e-9  # a spread that is less, relative to the level, is rounding
-_HEAVY = 4.0  # kurtosis beyond which a mean square rests on few chains
+HEAVY = 4.0  # kurtosis beyond which a mean square rests on few chains
 _LEAST = 0.5  # degrees of freedom: with fewer yet, nothing is ever far off
 _MANY, _EVEN = 32, 12.0  # chains, and degrees of freedom, below which what is left of skewness adds up over records
 _SURE = 700.0  # a log probability that is still a number
@@ -172,7 +172,7 @@ def levels(
     found, steps = [], list(at.steps(start))
     predicted = [expected(b) - carry(a, b) * (float(start or 0.0) if a < 0 else expected(a)) for a, b, _, _ in steps]
     innovations = [now - carry(a, b) * before - p for (a, b, before, now), p in zip(steps, predicted, strict=True)]
-    heavy = float(np.mean([_kurtosis(i) for i in innovations])) if innovations else 0.0
+    heavy = _tails(innovations)
     for (a, b, before, _), innovation, mean in zip(steps, innovations, predicted, strict=True):
         level = abs(expected(b))
         if noise is None:
@@ -186,6 +186,17 @@ def levels(
     chains = len(at.values)
     even = noise is not None or (chains >= _MANY and _freedom(chains, heavy) >= _EVEN)
     return Check(found + (pooled(found) if martingale and even else []), {quantity: means(at, expected)})
+
+
+def by_chains(oracle: str, quantity: str, innovations: Sequence[tuple[int, Array, float]]) -> list[Prediction]:
+    """Predictions of mean 0, by the chains' own spread: (generation, innovation, the expectation it is beyond)."""
+    heavy = _tails([i for _, i, _ in innovations])
+    scores = [(b, i, beyond, _chains_score(i, beyond, heavy)) for b, i, beyond in innovations]
+    return [
+        Prediction(oracle, quantity, b, float(i.mean()) + beyond, beyond, score[1], score[0])
+        for b, i, beyond, score in scores
+        if score is not None
+    ]
 
 
 def _biased_fits(keep: float, fits: int) -> float:
@@ -208,7 +219,7 @@ def squares(
 ) -> list[Prediction]:
     """A prediction of the mean square of an innovation of mean 0; none where too few chains would carry it."""
     n = len(innovation)
-    if kurtosis > _HEAVY:
+    if kurtosis > HEAVY:
         return []
     error = predicted * math.sqrt((kurtosis - 1.0) / n)
     observed = float((innovation**2).mean())
@@ -225,6 +236,11 @@ def _kurtosis(innovation: Array) -> float:
     """Kurtosis without the bias of few chains; 3 where it has no number."""
     found = float(stats.kurtosis(innovation, bias=False)) if len(innovation) > 3 and np.ptp(innovation) > 0.0 else 0.0
     return found + 3.0
+
+
+def _tails(innovations: Sequence[Array]) -> float:
+    """Kurtosis over all records."""
+    return float(np.mean([_kurtosis(i) for i in innovations])) if innovations else 0.0
 
 
 def _freedom(chains: int, kurtosis: float) -> float:

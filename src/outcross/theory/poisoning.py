@@ -14,6 +14,7 @@ from scipy.stats import norm
 
 from outcross.core.errors import require
 from outcross.theory.given import between, whole, within
+from outcross.theory.special import geometric, power
 
 
 class Moments(NamedTuple):
@@ -99,7 +100,7 @@ def replace_variance(eps: float, a: float, g: int) -> float:
     With n rows a fit the median sd is lower by about exp(-(g-1)/(2(n-1))).
     """
     _shares(0.0, eps, a)
-    return float((1.0 + eps * (a**2 - 1.0) - (eps * a) ** 2) ** (whole("g", g) - 1))
+    return power(1.0 + eps * (a**2 - 1.0) - (eps * a) ** 2, whole("g", g) - 1)
 
 
 def trimmed(q: float, g: int) -> Moments:
@@ -111,9 +112,8 @@ def trimmed(q: float, g: int) -> Moments:
     between("q", q, 0.0, 1.0)
     z = norm.isf(q)
     h = norm.pdf(z) / (1.0 - q)
-    rho = np.sqrt(1.0 - z * h - h**2)
-    past = rho ** (whole("g", g) - 1)
-    return Moments(float(-h * (1.0 - past) / (1.0 - rho)), float(past**2))
+    rho = float(np.sqrt(1.0 - z * h - h**2))
+    return Moments(float(-h * geometric(rho, whole("g", g) - 1)), rho ** (2 * (g - 1)))
 
 
 def amplification(alpha: float, eps: float, a: float, g: int) -> float:

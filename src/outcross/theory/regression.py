@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from outcross.core.errors import require
-from outcross.theory.given import between, whole, within
+from outcross.theory.given import Rows, between, nonnegative, schedule, whole, within
 
 
 def base_error(n: int, d: int, noise: float) -> float:
@@ -20,12 +20,12 @@ def base_error(n: int, d: int, noise: float) -> float:
     return between("noise", noise) ** 2 * d / (n - d - 1.0)
 
 
-def replaced_error(n: int, d: int, noise: float, g: int) -> float:
-    """R1: E error = g b, whether X is the same in every generation or fresh.
+def replaced_error(n: Rows, d: int, noise: float, g: int) -> float:
+    """R1: E error = sum of b over the fits, g b for constant n, whether X is the same in every generation or fresh.
 
     Gerstgrasser et al., arXiv 2404.01413; Dohmatob et al., arXiv 2402.07712 (secondary); derived, simulated.
     """
-    return whole("g", g) * base_error(n, d, noise)
+    return float(sum(base_error(int(m), d, noise) for m in schedule(n, g)))
 
 
 def accumulated_error_same(n: int, d: int, noise: float, g: int) -> float:
@@ -48,8 +48,7 @@ def pooled_floor(share: float, gap: float) -> float:
 
     It does not fall with n: Dohmatob et al., Strong Model Collapse, arXiv 2410.04840 (secondary); derived.
     """
-    require(gap >= 0.0, f"gap is a squared distance, got {gap:g}")
-    return within("share", share) ** 2 * gap
+    return within("share", share) ** 2 * nonnegative("gap", gap)
 
 
 def pooled_error(n: int, d: int, noise: float, share: float, gap: float) -> float:

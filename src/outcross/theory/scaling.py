@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from outcross.core.errors import require
 from outcross.theory.discrete import effective_rows
 from outcross.theory.given import Array, Rows, between, law, whole, within
+from outcross.theory.special import log_rest
 
 
 def zipf(beta: float, support: int) -> Array:
@@ -30,7 +31,7 @@ def exponent(beta: float) -> float:
 def unseen_mass(p: ArrayLike, rows: int) -> float:
     """T4: E mass of the categories that `rows` draws of p lack: sum_i p_i (1 - p_i)^rows, of order rows^(-c)."""
     masses = law(p)
-    return float(np.sum(masses * np.exp(whole("rows", rows) * np.log1p(-masses))))
+    return float(np.sum(masses * np.exp(whole("rows", rows) * log_rest(masses))))
 
 
 def unseen_mass_cut(p: ArrayLike, rows: int, kept: int, real: float = 0.0) -> float:
@@ -43,9 +44,7 @@ def unseen_mass_cut(p: ArrayLike, rows: int, kept: int, real: float = 0.0) -> fl
     require(whole("kept", kept) < len(masses), f"kept is less than the {len(masses)} categories of p, got {kept}")
     drawn = within("real", real) * masses
     drawn[:kept] += (1.0 - real) * masses[:kept] / masses[:kept].sum()
-    with np.errstate(divide="ignore"):  # a law of one category is drawn for certain
-        logs = np.log1p(-np.minimum(drawn, 1.0))
-    return float(np.sum(masses * np.exp(whole("rows", rows) * logs)))
+    return float(np.sum(masses * np.exp(whole("rows", rows) * log_rest(np.minimum(drawn, 1.0)))))
 
 
 def unseen_mass_replaced(p: ArrayLike, n: Rows, g: int) -> float:

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from outcross.core.errors import require
-from outcross.theory.given import Array, between, law, whole, within
+from outcross.theory.given import Array, between, finite, law, numbers, whole, within
+from outcross.theory.special import geometric
 
 _MOST = 10**7
+_LARGEST = 700.0  # e^709 is the largest power that a float holds
 
 
 def critical_error(phi: float, psi: float) -> float:
@@ -33,7 +35,7 @@ def selected_error(p: float, phi: float, psi: float) -> float:
 
 def _rewards(p: ArrayLike, reward: ArrayLike) -> tuple[Array, Array]:
     """Masses, which may have died out under curation, and the reward of each."""
-    masses, r = law(p, lost=True), np.asarray(reward, dtype=np.float64)
+    masses, r = law(p, lost=True), numbers("reward", reward)
     require(masses.shape == r.shape, f"every category has one reward, got {masses.shape} and {r.shape}")
     require(bool(np.all(np.isfinite(r))), "every reward is finite")
     return masses, r
@@ -46,16 +48,15 @@ def curate(p: ArrayLike, reward: ArrayLike, choices: float) -> Array:
     renormalised; choices = infinity: p e^r. Ferbach et al., arXiv 2407.09499 (secondary); derived, simulated.
     """
     masses, r = _rewards(p, reward)
-    weight = np.exp(r - r.max())
-    if np.isinf(choices):
-        chosen = masses * weight
+    if choices == np.inf:
+        chosen = masses * np.exp(np.minimum(r - r[masses > 0.0].max(), 0.0))
     else:
         k = whole("choices", choices, 2)
         require(len(masses) ** k <= _MOST, f"{len(masses)} categories allow no {k} choices: states^choices <= {_MOST}")
-        others, chance = np.zeros(1), np.ones(1)
+        others, chance = np.array([-np.inf]), np.ones(1)  # ln sum_j e^r(x_j), and its probability
         for _ in range(k - 1):
-            others, chance = np.add.outer(others, weight).ravel(), np.multiply.outer(chance, masses).ravel()
-        chosen = masses * (k * weight[:, None] / (weight[:, None] + others) @ chance)
+            others, chance = np.logaddexp.outer(others, r).ravel(), np.multiply.outer(chance, masses).ravel()
+        chosen = masses * (k * np.exp(r[:, None] - np.logaddexp(r[:, None], others)) @ chance)
     return np.asarray(chosen / chosen.sum())
 
 
@@ -65,10 +66,12 @@ def curation_bound(p: ArrayLike, reward: ArrayLike, choices: float) -> float:
     Ferbach et al., arXiv 2407.09499 (secondary).
     """
     masses, r = _rewards(p, reward)
-    value = np.exp(r)
+    best = r[masses > 0.0].max()
+    require(best < _LARGEST, f"rewards of living categories lie below {_LARGEST:g}, as e^r is taken, got {best:g}")
+    value = np.exp(np.minimum(r, best))
     mean = masses @ value
-    gain = 1.0 if np.isinf(choices) else 1.0 - 1.0 / whole("choices", choices, 2)
-    return float(mean + gain * (masses @ (value - mean) ** 2) / value.max())
+    gain = 1.0 if choices == np.inf else 1.0 - 1.0 / whole("choices", choices, 2)
+    return float(mean + gain * (masses @ ((value - mean) * ((value - mean) / value.max()))))
 
 
 def curated(p: ArrayLike, reward: ArrayLike, choices: float, g: int, real: float = 0.0) -> Array:
@@ -92,25 +95,22 @@ def verified_mean(centre: float, g: int, width: float = 1.0) -> float:
     (1 - rho) centre and variance rho = width^2/(1 + width^2): mu_g = centre (1 - rho^(g-1)), the verifier's centre in
     the end and not the truth. Yi et al., arXiv 2510.16657, liuqiyuanhhh/Verified-Synthetic-Data (source); derived.
     """
-    return centre * (1.0 - _pull(width) ** (whole("g", g) - 1))
+    return finite("centre", centre) * (1.0 - _pull(width) ** (whole("g", g) - 1))
 
 
 def _pull(width: float) -> float:
     """Rho of the verified mean."""
-    between("width", width)
-    return width**2 / (1.0 + width**2)
+    return float((between("width", width) / np.hypot(1.0, width)) ** 2)
 
 
 def verified_variance(n: int, g: int, width: float = 1.0) -> float:
     """S5: Var mu_g where each fit takes n verified rows: rho^(2(g-1))/n + (rho/n) sum_(i<g-1) rho^(2i); exact."""
     whole("n", n)
-    square = _pull(width) ** 2
-    past = square ** (whole("g", g) - 1)
-    return (past + _pull(width) * (1.0 - past) / (1.0 - square)) / n
+    rho, past = _pull(width), whole("g", g) - 1
+    return (rho ** (2 * past) + rho * geometric(rho**2, past)) / n
 
 
 def kept_share(mean: float, centre: float, width: float = 1.0) -> float:
     """S5: share of N(mean, 1) that the verifier keeps: sqrt(rho) exp(-(mean - centre)^2/(2 (1 + width^2)))."""
-    between("width", width)
-    require(bool(np.isfinite(mean - centre)), f"mean and centre are numbers, got {mean:g} and {centre:g}")
-    return float(np.sqrt(_pull(width)) * np.exp(-((mean - centre) ** 2) / (2.0 * (1.0 + width**2))))
+    distance = (finite("mean", mean) - finite("centre", centre)) / np.hypot(1.0, between("width", width))
+    return float(np.sqrt(_pull(width)) * np.exp(-0.5 * np.square(np.minimum(np.abs(distance), 1e3))))

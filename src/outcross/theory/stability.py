@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from outcross.core.errors import require
-from outcross.theory.given import between, whole, within
+from outcross.theory.given import between, nonnegative, whole, within
 
 
 def retraining_rate(ratio: float, concavity: float, lipschitz: float = 0.0, gap: float = 0.0) -> float:
@@ -21,8 +21,8 @@ def retraining_rate(ratio: float, concavity: float, lipschitz: float = 0.0, gap:
     A bound: a Gaussian mean contracts by ratio/(1 + ratio).
     """
     between("concavity", concavity)
-    require(ratio >= 0.0 and lipschitz >= 0.0 and gap >= 0.0, "ratio, lipschitz and gap are 0 or more")
-    pull = ratio * (1.0 + lipschitz * gap / concavity)
+    slope = nonnegative("lipschitz", lipschitz) * nonnegative("gap", gap)
+    pull = nonnegative("ratio", ratio) * (1.0 + slope / concavity)
     require(pull < 0.5, f"ratio (1 + L gap/a) is below 1/2, got {pull:g}: no rate is known")
     return pull / (1.0 - pull)
 
@@ -42,8 +42,7 @@ def steady_error(alpha: float, lipschitz: float, step_error: float) -> float:
     """
     factor = (1.0 - within("alpha", alpha)) * between("lipschitz", lipschitz)
     require(factor < 1.0, f"(1 - alpha) L is below 1, got {factor:g}: the loop is not stable")
-    require(step_error >= 0.0, f"step_error is 0 or more, got {step_error:g}")
-    return step_error / (1.0 - factor)
+    return nonnegative("step_error", step_error) / (1.0 - factor)
 
 
 def accumulating_variance(n: int, alpha: float, g: int) -> float:
