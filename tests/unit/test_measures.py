@@ -11,8 +11,10 @@ from scipy import stats
 from outcross.core.contracts import Generation, Reading
 from outcross.core.mixture import Mixture
 from outcross.core.rng import Streams
+from outcross.families.exponential_family import OneParameterModel
 from outcross.measures.context import LEVELS, Context, Reference
 from outcross.runs import plugins
+from outcross.sources.exponential_family import Source as OneParameter
 from outcross.sources.finite import Finite
 from outcross.sources.mixture import Source as MixtureSource
 from outcross.sources.normal import Source as Normal
@@ -314,6 +316,36 @@ def test_merged_modes_leave_the_moments_alone_and_show_in_the_shape(readings):
 def test_the_shape_ignores_mean_and_spread():
     law = Mixture(PLANE.law.weights, 0.5 * PLANE.law.means + [3.0, -1.0], 0.25 * PLANE.law.covariances)
     assert take(Model(law))[0]["shape_ks"] < 1e-9
+
+
+# ---- counts and flags: a mean that moves a little moves no whole value ----
+
+
+def counts(family, mean):
+    return OneParameterModel(family, np.array(mean)), OneParameter(family, tuple(mean))
+
+
+@pytest.mark.parametrize(("family", "mean"), [("poisson", 2.0), ("poisson", 0.3), ("bernoulli", 0.01)])
+@pytest.mark.parametrize("moved", [0.97, 1.0, 1.03])
+def test_counts_that_hardly_moved_keep_their_tails_and_shape(family, mean, moved):
+    """About the model's own mean, 3 % of a mean of 2 would read a tail of 1.66 for 1, and of 0.2 of flags 36."""
+    found, _ = take(counts(family, [moved * mean])[0], counts(family, [mean])[1])
+    law = {"poisson": stats.poisson, "bernoulli": stats.bernoulli}[family]
+    edges = [int(law.ppf(p, mean)) for p in (0.01, 0.99)]
+    beyond = [float(law.cdf(edges[0] - 1, m) + law.sf(edges[1], m)) for m in (moved * mean, mean)]
+    assert found["tail_99"].low < beyond[0] / beyond[1] < found["tail_99"].high
+    assert number(found["shape_ks"]) < 0.02
+
+
+def test_flags_have_no_tail_and_spoil_none():
+    found, _ = take(*counts("bernoulli", [0.2]))
+    assert "nothing lies beyond" in found["tail_99"].why
+    rows = np.column_stack([np.random.default_rng(0).gamma(2.0, size=4000), np.arange(4000) % 2])
+    both = Finite("both", rows, ("x", "flag"))
+    found, context = take(gaussian([2.0, 0.5], np.diag([1.0, 0.25])), both)
+    reference = context.reference
+    about = stats.norm.cdf(reference.thresholds[0, 0, 0]) + stats.norm.sf(reference.thresholds[0, 1, 0])
+    assert number(found["tail_99"]) == pytest.approx(about / 0.02)
 
 
 # ---- no answer: a reason, never a silent number ----

@@ -156,6 +156,18 @@ def test_an_override_without_key_or_value_is_refused(wrong):
         parsed(wrong)
 
 
+def test_a_setting_that_is_given_ends_its_sweep():
+    swept = {"sweep": {"source.sd": [1, 2], "policy.real": [0.1, 0.5]}, "arms": {"a": {"policy": {"kind": "mix"}}}}
+    assert overridden(deepcopy(swept), ["source.sd=3"]) == swept | {
+        "sweep": {"policy.real": [0.1, 0.5]},
+        "source": {"sd": 3},
+    }
+    again = overridden(deepcopy(swept), ["source.sd=3", "sweep.source.sd=[4, 5]"])
+    assert again["sweep"]["source.sd"] == [4, 5]
+    with pytest.raises(InputError, match=r"^arms\.a\.policy\.real: swept over in all arms, by sweep\.policy\.real$"):
+        overridden(deepcopy(swept), ["arms.a.policy.real=0.2"])
+
+
 def test_an_override_below_a_value_is_refused():
     with pytest.raises(InputError, match="'chains' holds a value, not keys"):
         parsed("chains.x=3", chains=4)

@@ -27,6 +27,7 @@ LEVELS = np.array([0.01, 0.001, 0.05])  # outer mass of each tail, of each side;
 SAMPLED = 1000  # rows of each side where a measure compares rows with rows
 SHAPE = np.linspace(-4.0, 4.0, 161)  # standard deviations about the mean at which shapes are compared
 GRID = 65  # points of the marginal distribution functions
+_LUMP, _FEWEST = 0.02, 5  # share of rows at one value, and rows, from which a column is one of counts or flags
 
 
 def sample_moments(rows: Array) -> MeanCovariance:
@@ -94,14 +95,31 @@ class Reference:
         return np.asarray(np.linalg.inv(np.linalg.cholesky(self.moments.covariance)))
 
     @cached_property
+    def lumps(self) -> NDArray[np.bool_]:
+        """Columns of counts or flags (d,)."""
+        return lumped(self.rows) if self.law is None else np.zeros(len(self.sd), dtype=bool)
+
+    @cached_property
+    def beyond(self) -> Array:
+        """Mass of the rows strictly beyond `quantiles`: (d, 2, levels)."""
+        below, above = self.quantiles[:, 0], self.quantiles[:, 1]
+        rows = self.rows[:, :, None]
+        return np.stack([np.mean(rows < below, axis=0), np.mean(rows > above, axis=0)], axis=1)
+
+    @cached_property
     def thresholds(self) -> Array:
-        """Per column the lower and upper quantiles at LEVELS, about the mean: (d, 2, levels), lower side first."""
+        """`quantiles` about the mean: (d, 2, levels)."""
+        return self.quantiles - self.moments.mean[:, None, None]
+
+    @cached_property
+    def quantiles(self) -> Array:
+        """Per column the lower and upper quantiles at LEVELS: (d, 2, levels), lower side first."""
         sides = np.stack([LEVELS, 1.0 - LEVELS])  # (2, levels)
         if self.law is None:
             quantiles = np.quantile(self.rows, sides.ravel(), axis=0).T
         else:
             quantiles = np.stack([[self._quantile(a, p) for p in sides.ravel()] for a in range(len(self.sd))])
-        return np.asarray(quantiles).reshape(len(self.sd), *sides.shape) - self.moments.mean[:, None, None]
+        return np.asarray(quantiles).reshape(len(self.sd), *sides.shape)
 
     def _quantile(self, column: int, p: float) -> float:
         from scipy.optimize import brentq
@@ -115,11 +133,6 @@ class Reference:
             return float(law.marginal_cdf(points)[column, 0]) - p
 
         return float(brentq(excess, mean[column] - 40 * sd[column], mean[column] + 40 * sd[column], xtol=1e-12))
-
-    @cached_property
-    def tail(self) -> Array:
-        """Mass of the reference beyond `thresholds`, both sides: (d, levels)."""
-        return np.broadcast_to(2 * LEVELS, (len(self.sd), len(LEVELS)))
 
     @cached_property
     def radii(self) -> Array:
@@ -186,6 +199,12 @@ class Reference:
         return self.law.marginal_cdf(self.grid) if self.law is not None else empirical_cdf(self.rows, self.grid)
 
 
+def lumped(rows: Array) -> NDArray[np.bool_]:
+    """Columns in which a single value holds many of the rows: counts or flags, not measurements (d,)."""
+    most = [np.unique(column, return_counts=True)[1].max() for column in rows.T]
+    return np.array(most) >= max(_LUMP * len(rows), _FEWEST)
+
+
 def kth_neighbour(within: Array, k: int) -> Array:
     """Distance of each row to its k-th neighbour, from all distances (n, n); a row is its own nearest."""
     return np.asarray(np.partition(within, k, axis=1)[:, k])
@@ -228,6 +247,15 @@ class Context:
         """Probability of each category in the model (K,): exact where it tells them, else the share of draws."""
         known = getattr(self.model, "probabilities", None)
         return np.asarray(known if known is not None else np.bincount(codes(self.draws)) / DRAWS)
+
+    @cached_property
+    def lumps(self) -> NDArray[np.bool_]:
+        """Columns of counts or flags in truth and model alike (d,): no shift of a mean makes their values agree."""
+        found = self.reference.lumps.copy()
+        if self.law is not None:
+            return np.zeros_like(found)
+        found[found] = lumped(self.draws[:, found])
+        return found
 
     @cached_property
     def cdf(self) -> Array:

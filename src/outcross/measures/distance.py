@@ -20,7 +20,7 @@ CHEAP = {
         "probability",
         "up",
         0.0,
-        "Kolmogorov distance between marginals once mean and sd agree, worst column: modes dead or merged",
+        "Kolmogorov distance between marginals once mean and sd agree (counts, flags: as they are), worst column",
     ),
 }
 HEAVY = {
@@ -45,8 +45,9 @@ def distance(generation: Generation, context: Context) -> Readings:
 
 def _shape(context: Context) -> float | Reading:
     """Largest gap between the standardised marginal distribution functions (Kolmogorov 1933)."""
-    mean, covariance = context.moments
-    sd = np.sqrt(np.diag(covariance))
+    truth = context.reference.moments.mean
+    mean = np.where(context.lumps, truth, context.moments.mean)
+    sd = np.where(context.lumps, context.reference.sd, np.sqrt(np.diag(context.moments.covariance)))
     if not (sd > 0).all():
         return Reading(np.nan, why="a column of the model is constant")
     gap = float(np.abs(context.cdf_at(mean[:, None] + SHAPE * sd[:, None]) - context.reference.shape).max())

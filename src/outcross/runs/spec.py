@@ -365,6 +365,16 @@ def _kinds(tree: Mapping[str, Any]) -> list[Any]:
     return [node.get("kind") if isinstance(node, Mapping) else None for node in (tree["learner"], tree["source"])]
 
 
+def _not_swept(tree: dict[str, Any], path: Sequence[str]) -> None:
+    """A setting that is given ends its sweep; that of one arm cannot, as the sweep is of all."""
+    sweep = tree.get("sweep")
+    if not isinstance(sweep, dict):
+        return
+    sweep.pop(".".join(path), None)
+    axis = ".".join(path[2:])
+    require(path[0] != "arms" or axis not in sweep, f"{'.'.join(path)}: swept over in all arms, by sweep.{axis}")
+
+
 def overridden(tree: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
     """The tree with each `a.b=value` set; values are read as YAML."""
     for text in overrides:
@@ -373,5 +383,6 @@ def overridden(tree: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]
         path = key.strip().split(".")
         if path[0] == "sweep" and len(path) > 2:  # an axis is itself a dotted key
             path = ["sweep", ".".join(path[1:])]
+        _not_swept(tree, path)
         _set(tree, path, read_yaml(value, f"override {key}"), f"override {key}")
     return tree
