@@ -157,11 +157,17 @@ def test_an_override_without_key_or_value_is_refused(wrong):
 
 
 def test_a_setting_that_is_given_ends_its_sweep():
-    swept = {"sweep": {"source.sd": [1, 2], "policy.real": [0.1, 0.5]}, "arms": {"a": {"policy": {"kind": "mix"}}}}
+    swept = {
+        "source": {"kind": "normal"},
+        "arms": {"a": {"policy": {"kind": "mix"}}},
+        "sweep": {"source.sd": [1, 2], "policy.real": [0.1, 0.5]},
+    }
     assert overridden(deepcopy(swept), ["source.sd=3"]) == swept | {
         "sweep": {"policy.real": [0.1, 0.5]},
-        "source": {"sd": 3},
+        "source": {"kind": "normal", "sd": 3},
     }
+    assert overridden(deepcopy(swept), ["source.kind=zipf"])["sweep"] == {"policy.real": [0.1, 0.5]}
+    assert overridden(deepcopy(swept), ["source.kind=normal"]) == swept
     again = overridden(deepcopy(swept), ["source.sd=3", "sweep.source.sd=[4, 5]"])
     assert again["sweep"]["source.sd"] == [4, 5]
     with pytest.raises(InputError, match=r"^arms\.a\.policy\.real: swept over in all arms, by sweep\.policy\.real$"):

@@ -365,12 +365,14 @@ def _kinds(tree: Mapping[str, Any]) -> list[Any]:
     return [node.get("kind") if isinstance(node, Mapping) else None for node in (tree["learner"], tree["source"])]
 
 
-def _not_swept(tree: dict[str, Any], path: Sequence[str]) -> None:
-    """A setting that is given ends its sweep; that of one arm cannot, as the sweep is of all."""
-    sweep = tree.get("sweep")
+def _end_sweeps(tree: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    """A setting that is given ends its sweep, a new kind those of its node; of one arm it cannot: sweeps are of all."""
+    sweep, node = tree.get("sweep"), tree.get(path[0])
     if not isinstance(sweep, dict):
         return
-    sweep.pop(".".join(path), None)
+    anew = list(path[1:]) == ["kind"] and isinstance(node, dict) and node.get("kind") != value
+    for axis in [a for a in sweep if a == ".".join(path) or (anew and str(a).startswith(f"{path[0]}."))]:
+        del sweep[axis]
     axis = ".".join(path[2:])
     require(path[0] != "arms" or axis not in sweep, f"{'.'.join(path)}: swept over in all arms, by sweep.{axis}")
 
@@ -383,6 +385,7 @@ def overridden(tree: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]
         path = key.strip().split(".")
         if path[0] == "sweep" and len(path) > 2:  # an axis is itself a dotted key
             path = ["sweep", ".".join(path[1:])]
-        _not_swept(tree, path)
-        _set(tree, path, read_yaml(value, f"override {key}"), f"override {key}")
+        found = read_yaml(value, f"override {key}")
+        _end_sweeps(tree, path, found)
+        _set(tree, path, found, f"override {key}")
     return tree
