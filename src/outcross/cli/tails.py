@@ -73,6 +73,8 @@ def _read(
     from outcross.measures.chance import Documents
     from outcross.sources.tables import is_text, read_categories, read_words
 
+    for path in (real, snapshot):
+        require(not path.is_dir(), f"{path} is a folder; a text, CSV or Parquet file is expected")
     text = is_text(real)
     require(is_text(snapshot) == text, f"{real} and {snapshot}: one is a text and one a table; compare like with like")
     if text:

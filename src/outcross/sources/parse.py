@@ -205,7 +205,7 @@ def _read_categories(path: Path, wish: dict[str, Any]) -> Found:
     if gaps and wish["missing"] != "drop":
         refuse(
             f"{len(gaps)} missing values in column {name!r}, the first in row {gaps[0] + 1}; "
-            "fill them in, or leave those rows out with missing=drop"
+            "fill them in, or leave those rows out (source.missing=drop, or --missing drop)"
         )
     there = [v for v in values if v is not None and not _missing(v)]
     if not there:
