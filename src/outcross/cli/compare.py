@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Annotated
 
 import typer
@@ -46,15 +47,14 @@ def command(
     from outcross.cli.progress import console
     from outcross.cli.show import number, span
 
-    table = Table(box=None, pad_edge=False, title_justify="left")
-    table.title = f"generation {found[0].generation:,}, {min(d.pairs for d in found)} pairs or more"
-    for name in ("difference", "measure", "median", "95 % interval", "unit", ""):
-        table.add_column(
-            name, no_wrap=name in ("measure", "95 % interval"), overflow="fold", min_width=min(10, len(name))
-        )
-    for d in found:
-        interval = span(d.difference.low, d.difference.high)
-        table.add_row(
-            escape(f"{d.arm} - {d.baseline}"), d.measure, number(d.difference.value), interval, d.unit, d.says
-        )
-    console(stderr=False).print(table)
+    shown = console(stderr=False)
+    shown.print(f"generation {found[0].generation:,}, {min(d.pairs for d in found)} pairs or more")
+    for pair, differences in groupby(found, lambda d: f"{d.arm} - {d.baseline}"):
+        table = Table(box=None, pad_edge=False, title=escape(pair), title_justify="left")
+        for name, width in (("measure", 26), ("median", 7), ("95 % interval", 15), ("unit", 5), ("", 7)):
+            table.add_column(name, no_wrap=name in ("measure", "95 % interval"), min_width=width)
+        for d in differences:
+            interval = span(d.difference.low, d.difference.high)
+            table.add_row(d.measure, number(d.difference.value), interval, d.unit, d.says)
+        shown.print()
+        shown.print(table)
