@@ -87,7 +87,7 @@ def _ratio(context: Context, masses: Array, true: Array, exact: bool) -> Reading
     """Mean of masses / true with an interval for the draws' and the reference's own error, on the log scale."""
     reference = context.reference
     if not len(true):
-        return Reading(np.nan, why="few values: nothing lies beyond")
+        return Reading(np.nan, why="too few distinct values to have a tail")
     nominal = float(true.mean())
     ratio = float((masses / true).mean())
     if reference.law is None and nominal * len(reference.rows) < _LEAST:

@@ -44,8 +44,8 @@ CURVES = (
         (TAIL, "tail_999", "radius_99", "radius_999"),
         "sqrt",
         True,
-        "Mass beyond the truth's outer percentiles about the model's own mean, relative to the truth's. The vertical "
-        "axis is a square root, so that a loss shows beside an excess.",
+        "Mass beyond the truth's outer percentiles about the model's own mean (of counts: where they are), relative to "
+        "the truth's. The vertical axis is a square root, so that a loss shows beside an excess.",
         instead=("tail_95", "radius_95"),
     ),
     Curves(
@@ -111,6 +111,7 @@ SHORT = {
     "entropy_ratio": "entropy",
     "coefficient_error": "squared error of the coefficients",
     "log_det_ratio": "log determinant of the covariance",
+    "first_mean": "mean of the first column, from the truth",
     "first_variance": "variance of the first column",
     "log mean": "log of the mean",
     RISK: "squared 2-Wasserstein distance",
