@@ -141,6 +141,7 @@ def test_hostile_names_of_items_stay_on_their_line(shell):
 
 BAD = {  # name -> files, further words, what the refusal names
     "missing": ({}, ("none.txt",), "none.txt: No such file"),
+    "missing-without-suffix": ({}, ("none",), "none: No such file"),
     "folder": ({}, (".",), ". is a folder; a text, CSV or Parquet file is expected"),
     "text-and-table": ({"t.csv": b"a\n1\n"}, ("t.csv",), "compare like with like"),
     "gz-truncated": ({"s.txt.gz": gzip.compress(b"a b\n" * 99)[:-9]}, ("s.txt.gz",), "cannot be read: EOFError"),

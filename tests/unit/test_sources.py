@@ -78,6 +78,10 @@ def test_the_embedded_tables_are_whole(name):
 def test_a_column_is_chosen_by_name():
     source = Tabular("iris", ["petal_width"])
     assert source.reference(5).items.shape == (5, 1)
+    with pytest.raises(InputError, match="^columns is an empty list; leave it out for all columns$"):
+        Tabular("iris", [])
+    with pytest.raises(InputError, match="^columns has 'petal_width' twice$"):
+        Tabular("iris", ["petal_width", "petal_length", "petal_width"])
     with pytest.raises(InputError, match="iris has no column 'petal'; it has sepal_length"):
         Tabular("iris", ["petal"])
 

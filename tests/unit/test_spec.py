@@ -170,7 +170,7 @@ def test_a_setting_that_is_given_ends_its_sweep():
     assert overridden(deepcopy(swept), ["source.kind=normal"]) == swept
     again = overridden(deepcopy(swept), ["source.sd=3", "sweep.source.sd=[4, 5]"])
     assert again["sweep"]["source.sd"] == [4, 5]
-    with pytest.raises(InputError, match=r"^arms\.a\.policy\.real: swept over in all arms, by sweep\.policy\.real$"):
+    with pytest.raises(InputError, match=r"^arms\.a\.policy\.real: swept over in all arms; set sweep\.policy\.real=\["):
         overridden(deepcopy(swept), ["arms.a.policy.real=0.2"])
 
 

@@ -75,6 +75,7 @@ def _read(
 
     for path in (real, snapshot):
         require(not path.is_dir(), f"{path} is a folder; a text, CSV or Parquet file is expected")
+        require(path.exists(), f"{path}: No such file")
     text = is_text(real)
     require(is_text(snapshot) == text, f"{real} and {snapshot}: one is a text and one a table; compare like with like")
     if text:

@@ -145,7 +145,7 @@ def _too_little(real: Documents, found: Array) -> str | None:
     if real.number < DOCUMENTS:
         return (
             f"inconclusive: {real.number:,} real documents; at least {DOCUMENTS} are needed to tell chance: "
-            "give more of them, or take smaller ones"
+            "give more of them, or take smaller ones (documents: line or paragraph; block: fewer rows)"
         )
     if _equivalent(real, found) < 1:
         return (

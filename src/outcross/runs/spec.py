@@ -374,7 +374,10 @@ def _end_sweeps(tree: dict[str, Any], path: Sequence[str], value: Any) -> None:
     for axis in [a for a in sweep if a == ".".join(path) or (anew and str(a).startswith(f"{path[0]}."))]:
         del sweep[axis]
     axis = ".".join(path[2:])
-    require(path[0] != "arms" or axis not in sweep, f"{'.'.join(path)}: swept over in all arms, by sweep.{axis}")
+    require(
+        path[0] != "arms" or axis not in sweep,
+        f"{'.'.join(path)}: swept over in all arms; set sweep.{axis}=[...] instead",
+    )
 
 
 def overridden(tree: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:

@@ -49,7 +49,8 @@ class FiniteCategories:
         offsets: NDArray[np.int64] | None = None,
     ) -> None:
         units, what = (len(codes), "rows") if offsets is None else (len(offsets) - 1, "documents")
-        require(units >= LEAST, f"{name}: {units} {what}; at least {LEAST} are needed to hold a reference out")
+        hint = "" if offsets is None else "; what belongs together is a choice: documents=line, paragraph or heading"
+        require(units >= LEAST, f"{name}: {units} {what}; at least {LEAST} are needed to hold a reference out{hint}")
         require(
             len(labels) >= 2,
             f"{name}: every value is {labels[0] if labels else ''!r}; with one category there is nothing to lose",

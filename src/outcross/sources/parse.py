@@ -84,7 +84,10 @@ def _read_numbers(path: Path, wish: dict[str, Any]) -> Found:
 def _from_numpy(path: Path, columns: list[str] | None) -> tuple[np.ndarray, list[str]]:
     if path.suffix == ".npz":
         _refuse_bomb(path)
-    loaded = np.load(path, allow_pickle=False)
+    try:
+        loaded = np.load(path, allow_pickle=False)
+    except ValueError:
+        refuse("cannot be read: no plain array of numbers, or a damaged one")
     if isinstance(loaded, np.lib.npyio.NpzFile):
         names = columns or sorted(loaded.files)
         for name in names:

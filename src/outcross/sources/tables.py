@@ -31,8 +31,18 @@ def read_rows(path: Path, columns: Sequence[str] | None = None, missing: str = "
     Raises InputError naming file, column and row.
     """
     _known(path, path.suffix, FORMATS)
-    names, (rows,) = _parsed(path, 1, what="numbers", columns=list(columns) if columns else None, missing=missing)
+    names, (rows,) = _parsed(path, 1, what="numbers", columns=chosen(columns), missing=missing)
     return rows, names
+
+
+def chosen(columns: Sequence[str] | None) -> list[str] | None:
+    """The columns that are asked for, each once; None for all."""
+    if columns is None:
+        return None
+    require(len(columns) > 0, "columns is an empty list; leave it out for all columns")
+    for name in columns:
+        require(list(columns).count(name) == 1, f"columns has {name!r} twice")
+    return list(columns)
 
 
 def read_categories(path: Path, column: str, missing: str = "error") -> tuple[Any, tuple[str, ...]]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from outcross.core.errors import require
 from outcross.sources.finite import Finite
+from outcross.sources.tables import chosen
 
 NAMES = ("breast_cancer", "digits", "iris", "wine")
 
@@ -24,7 +25,7 @@ class Source(Finite):
 
         table = getattr(datasets, f"load_{name}")()
         names = [_plain(c) for c in table.feature_names]
-        wanted = list(columns) if columns else names
+        wanted = chosen(columns) or names
         for c in wanted:
             require(c in names, f"{name} has no column {c!r}; it has {', '.join(names[:12])}")
         items = np.asarray(table.data, dtype=np.float64)[:, [names.index(c) for c in wanted]]

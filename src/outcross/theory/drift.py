@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from outcross.core.errors import require
-from outcross.theory.given import numbers, whole
+from outcross.theory.given import nonnegative, numbers, whole
 
 Array = NDArray[np.float64]
 RARE, BRIEF = 25, 5
@@ -42,7 +42,7 @@ def extinction(g: int) -> Array:
 
 def holds(copies: float, g: int, n: int) -> bool:
     """Whether a category with so many copies in a pool of n is lost by this law within g generations."""
-    return RARE * copies**2 <= n and BRIEF * g <= n
+    return RARE * nonnegative("copies", copies) ** 2 <= whole("n", n) and BRIEF * whole("g", g, 0) <= n
 
 
 def lost_by_drift(copies: ArrayLike, g: int, n: int) -> Lost:

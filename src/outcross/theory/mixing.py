@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from outcross.core.errors import require
-from outcross.theory.given import ML, Array, between, divisor, real_rows, whole
+from outcross.theory.given import ML, Array, between, divisor, number, real_rows, whole, within
 
 FRESH, FIXED, REDRAWN = "fresh", "fixed", "redrawn"
 
@@ -38,6 +38,8 @@ class FixedPoint(NamedTuple):
 def _known(anchor: str, real: int, original: int | None) -> None:
     """Refuse an anchor that is unknown or has too few rows."""
     require(anchor in (FRESH, FIXED, REDRAWN), f"anchor is {FRESH}, {FIXED} or {REDRAWN}, got {anchor!r}")
+    if original is not None:
+        whole("original", original, 2)
     if anchor != FRESH:
         require(real >= 1, f"a {anchor} anchor needs 1 real row or more, got {real}")
         if original is not None:
@@ -74,7 +76,8 @@ def recursion(
 
 def denominator(n: int, alpha: float) -> float:
     """D = 1 - alpha + alpha n (2 - alpha): the fixed points M2-M4 lose 1/D of the variance or less."""
-    return 1.0 - alpha + alpha * n * (2.0 - alpha)
+    within("alpha", alpha)
+    return 1.0 - alpha + alpha * whole("n", n) * (2.0 - alpha)
 
 
 def fixed_point(
@@ -113,7 +116,7 @@ def smallest_real_share(n: int, eps: float) -> float:
     InputError for eps below 1/n, which even all-real rows lose.
     """
     whole("n", n, 2)
-    require(1.0 / n <= eps < 1.0, f"eps lies in [1/n, 1) = [{1.0 / n:g}, 1), got {eps:g}")
+    require(1.0 / n <= number("eps", eps) < 1.0, f"eps lies in [1/n, 1) = [{1.0 / n:g}, 1), got {eps:g}")
     b = 2.0 * n - 1.0
     lacking = 1.0 / eps - 1.0
     return float(2.0 * lacking / (b + np.sqrt(b**2 - 4.0 * n * lacking)))
@@ -126,7 +129,10 @@ def weighted_variance(real: int, synthetic: int, weight: float) -> float:
     """
     whole("real", real)
     whole("synthetic", synthetic)
-    require(0.0 < weight <= 1.0, f"weight lies in (0, 1], got {weight:g}: without real rows there is no limit")
+    require(
+        0.0 < number("weight", weight) <= 1.0,
+        f"weight lies in (0, 1], got {weight:g}: without real rows there is no limit",
+    )
     return (weight**2 / real + (1.0 - weight) ** 2 / synthetic) / (weight * (2.0 - weight))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import norm
 
 from outcross.core.errors import require
-from outcross.theory.given import between, whole, within
+from outcross.theory.given import between, number, whole, within
 from outcross.theory.special import geometric, power
 
 
@@ -87,6 +87,10 @@ def observed_threshold(alpha: float, a: float, variance: float = 1e12, g: int = 
     Above alpha/a^2, as growth starts slowly; the criterion of a finite experiment.
     """
     low, high = critical_rate(alpha, a), min(1.0 - alpha, 4.0 * critical_rate(alpha, a))
+    require(low < 1.0 - alpha, f"alpha/a^2 is below 1 - alpha, got {low:g}: no share of poison runs away")
+    at_low = population(alpha, low, a, g).variance
+    enough = number("variance", variance) > at_low
+    require(enough, f"variance is above {at_low:g}, which eps = alpha/a^2 reaches, got {variance:g}")
     require(population(alpha, high, a, g).variance > variance, f"no eps to {high:g} exceeds {variance:g} by fit {g}")
     while high - low > 1e-4 * low:
         middle = (low + high) / 2.0
@@ -121,6 +125,6 @@ def amplification(alpha: float, eps: float, a: float, g: int) -> float:
 
     alpha = 0: (rho^(g-1) - 1)/(rho - 1) with rho^2 of P3.
     """
-    require(eps > 0.0, f"eps is positive, got {eps:g}: without poison nothing is amplified")
+    require(number("eps", eps) > 0.0, f"eps is positive, got {eps:g}: without poison nothing is amplified")
     whole("g", g, 2)
     return population(alpha, eps, a, g).mean / population(alpha, eps, a, 2).mean
