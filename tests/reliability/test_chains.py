@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from harness import OPTIONS
 
 from commands import Shell, outcross
+from outcross.runs import runner
+from outcross.runs.spec import load
+from outcross.runs.store import Writer
 
 HERE = str(Path(__file__).parent)
 SETTINGS = ("source.kind=normal", "arms={a: {policy: {kind: replace}}}", "chains=5", "generations=4", "samples=30",
@@ -58,3 +63,21 @@ def test_a_chain_that_kills_its_worker_takes_no_other_along(shell: Shell) -> Non
     assert said.code == 1, said
     assert said.json["chains"] == {"done": 4, "degenerate": 0, "failed": 1}
     assert "chain 1: failed: its worker died 3 times" in shell("show", said.json["run"]).out
+
+
+def test_what_the_first_generation_would_refuse_is_refused_before_a_run_is_on_disk(shell: Shell) -> None:
+    words = ("source.kind=categorical", "learner.kind=categorical", "samples=1e12", "chains=2", "generations=3")
+    said = shell("run", "gmm", *words)
+    assert said.code == 2, said
+    assert "arms.mix10: a random part of 1,000,000,000,000 items" in said.err
+    assert not Path("runs").exists()
+
+
+def test_a_finished_run_holds_one_blob_whatever_its_checkpoints_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["source={kind: zipf, categories: 20000}", "learner.kind=categorical", "samples=1e9", "generations=300",
+             "arms={a: {policy: {kind: replace}}}", "chains=8", "floor=0", "measures=[categories]"]  # fmt: skip
+    monkeypatch.setattr(Writer.compact, "__defaults__", (6_000_000,))  # 5 MB stay; with old checkpoints it is 9
+    directory = runner.run(load("gmm", words), tmp_path, replace(OPTIONS, commit_seconds=0.05))
+    assert len([f for f in (directory / "blobs").rglob("*") if f.is_file()]) == 1

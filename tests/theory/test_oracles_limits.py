@@ -39,6 +39,8 @@ REFUSED = [
     (lambda: discrete.heterozygosity("ab"), "a law is one list of numbers, got 'ab'"),
     (lambda: discrete.heterozygosity([[1], [1, 2]]), "a law is one list of numbers, got [[1], [1, 2]]"),
     (lambda: drift.extinction(2.5), "g is a whole number, got 2.5"),
+    (lambda: drift.extinction(10**10), "g is 10,000,000 or less, got 10,000,000,000"),
+    (lambda: gaussian.mean_variance(20, 10**10, ML), "g is 100,000,000 or less, got 10,000,000,000"),
     (lambda: drift.lost_by_drift([0.5], 1, 100), "copies are 1 or more, got 0.5"),
     (
         lambda: drift.lost_by_drift([1, 2], 300, 100),

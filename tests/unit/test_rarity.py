@@ -159,6 +159,16 @@ def test_saying_where_the_snapshot_comes_from_finds_smaller_losses():
     assert first["elsewhere"].real == first["elsewhere"].held
 
 
+def test_an_unknown_origin_has_the_interval_of_both():
+    real, snapshot = column(), counted(column(seed=1))
+    by = {o: rarity(Documents.rows(real, len(ZIPF)), snapshot, origin=o).bins for o in ("either", "here", "elsewhere")}
+    for either, here, elsewhere in zip(*by.values(), strict=True):
+        if not np.isnan(either.p):
+            assert either.low == pytest.approx(min(here.low, elsewhere.low))
+            assert either.high == pytest.approx(max(here.high, elsewhere.high))
+            assert either.low < 1.0 < either.high
+
+
 def test_more_generations_allow_for_more_chance():
     real = Documents.rows(column(), len(ZIPF))
     snapshot = counted(column(seed=1))

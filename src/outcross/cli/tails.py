@@ -159,7 +159,7 @@ def _print(result: Rarity, unit: str) -> None:
         return
     table = Table(box=None, pad_edge=False, title_justify="left")
     table.title = f"{_sizes(result.facts, unit)}; copies in half of them"
-    for name in ("copies", "items", "kept", "95 %", "p", "loss seen", "gone (chance)"):
+    for name in ("copies", "items", "kept", "95 %", "p", "loss seen", "gone (chance, most)"):
         table.add_column(name, justify="left" if name == "95 %" else "right", no_wrap=True)
     for b in result.bins:
         tested = b.p == b.p

@@ -63,7 +63,7 @@ class Bin:
     real: float
     snapshot: float
     ratio: float  # snapshot / real
-    low: float  # 95 % interval of the ratio, from the resamples
+    low: float  # 95 % interval of the ratio, from the resamples: of all origins that are possible
     high: float
     p: float  # corrected; NaN where the bin is not among the rarer items tested
     detectable: float  # smallest loss found with a chance of 80 %; NaN: not even a total one
@@ -252,7 +252,8 @@ class _Test:
         """What each tested bin shows: the origin that explains it best, and what all together could have shown."""
         for place, b in enumerate(self.chance.tested):
             best = max(self.ways, key=lambda way: float(way.p[place]))
-            low, high = best.spread[:, place]
+            spreads = [w.spread[:, place] * best.share[b] / w.share[b] for w in self.ways if w.share[b] > 0.0]
+            low, high = min(s[0] for s in spreads), max(s[1] for s in spreads)
             shares = [float(way.share[b]) for way in self.ways]
             reach = [w.reach(place, s * self.found.sum()) for w, s in zip(self.ways, shares, strict=True)]
             extinct = float(np.quantile(self.chance.null.extinct[:, place], 0.95, method="higher"))

@@ -58,15 +58,19 @@ def figure(frame: Frame, looks: Sequence[Look]) -> Figure | None:
     if not found:
         return None
     steps = bands.steps([b for one in found for bins in one.bins.values() for b in bins])
+    drawn = [one for one in found if any(bands.copies(b) in steps for bins in one.bins.values() for b in bins)]
     panels = [
         Panel(
             one.look.label,
             f"Share of categories lost, by copies in the first pool, against generation. {title([one], limit(frame))}.",
             bands.extinction(frame, one.bins, steps),
         )
-        for one in found
+        for one in drawn
     ]
     text = caption(frame, found)
+    if len(drawn) < len(found):
+        others = joined([one.look.label for one in found if one not in drawn])
+        text += f" In the table only, as no category there was as rare as those that are drawn: {others}."
     if len(looks) > _DRAWN:
         text += f" The first {_DRAWN} of {len(looks)} cells."
     return Figure(title(found, limit(frame)), text, panels, table(found), "rarity", tuple(steps))

@@ -106,6 +106,8 @@ def _plain(value: float) -> str:
 
 def percent(share: float) -> str:
     """A small share for people."""
+    if share >= 0.1:
+        return f"{100 * share:.0f} %"
     return f"{100 * share:.2g} %" if share >= 1e-5 else f"{1e6 * share:.2g} in a million"
 
 

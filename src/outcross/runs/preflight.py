@@ -46,6 +46,16 @@ def check_rows(cell: Cell, chain: Chain, experiment: Experiment) -> None:
             )
 
 
+def try_statistics(cell: Cell, chain: Chain) -> None:
+    """Run a generation of a chain whose pools are statistics: for next to nothing it refuses what the run would."""
+    if chain.kept_as is None:
+        return
+    try:
+        _one_generation(chain)
+    except InputError as e:
+        raise InputError(f"arms.{cell.arm}: {e}") from e
+
+
 def pool_bytes(chain: Chain, generations: int) -> int:
     """Bytes of the largest pool of a chain."""
     if chain.kept_as is not None:
@@ -82,8 +92,13 @@ def compile_kernels(chains: list[Chain], say: Callable[[str], None]) -> None:
         return
     say("compiling kernels, the first time only: up to half a minute")
     for chain in cold:
-        with suppress(FitDegenerate):  # a result of its chain, recorded when the chain is run
-            chain.leap(chain.start(), 1)
+        if chain.kept_as is None:  # the others are tried anyway
+            _one_generation(chain)
+
+
+def _one_generation(chain: Chain) -> None:
+    with suppress(FitDegenerate):  # a result of its chain, recorded when the chain is run
+        chain.leap(chain.start(), 1)
 
 
 def _kernels(chain: Chain) -> Path | None:

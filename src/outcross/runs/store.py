@@ -446,11 +446,16 @@ class Writer(Reader):
             self.db.execute("INSERT OR REPLACE INTO meta VALUES ('floor_seal', ?)", (self.floor_seal(),))
 
     def compact(self, most_bytes: int = 1 << 28) -> None:
-        """Gather all arrays into one blob, so that a finished run holds the same files however it came about."""
-        if sum(b for (b,) in self.rows("SELECT bytes FROM blobs")) > most_bytes:
-            return
-        entries = self.rows("SELECT DISTINCT entry, blob FROM arrays ORDER BY blob")
-        named = {entry: self._from_pack(blob, entry) for entry, blob in entries}
+        """Gather all arrays into one blob, so that a finished run holds the same files however it came about.
+
+        Blobs also hold the checkpoints of before, which nothing names any more. More than most_bytes of arrays stay.
+        """
+        named: dict[str, NDArray[Any]] = {}
+        for entry, blob in self.rows("SELECT DISTINCT entry, blob FROM arrays ORDER BY blob"):
+            named[entry] = self._from_pack(blob, entry).copy()  # a view would hold the whole blob in memory
+            most_bytes -= named[entry].nbytes
+            if most_bytes < 0:
+                return
         with _guarded(self.directory):
             digest = self._write_pack(named)
         with self.transaction():

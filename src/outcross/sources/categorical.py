@@ -38,6 +38,7 @@ class Source(Known):
             require(p > 0.0, f"probabilities are positive, number {number} is {p:g}: leave that category out")
         require(abs(share.sum() - 1.0) < 1e-9, f"probabilities sum to 1, these sum to {share.sum():g}")
         require(labels is None or len(labels) == len(share), "labels are one name for each probability")
+        require(labels is None or len(set(labels)) == len(labels), f"labels are all different, got {labels!r:.80}")
         self._settle(share, tuple(labels) if labels is not None else None)
 
     def _settle(self, share: NDArray[np.float64], labels: tuple[str, ...] | None) -> None:

@@ -27,7 +27,7 @@ class Source(Known):
         require(len(mean) > 0, "mean needs one number a column")
         for m in mean:
             require(m > 0.0, f"mean is positive, got {m:g}")
-            require(family != "bernoulli" or m < 1.0, f"a bernoulli mean is below 1, got {m:g}")
+            require(family != "bernoulli" or m < 1.0, f"a bernoulli mean is below 1, got {m:g}: set source.mean")
         self._model = OneParameterModel(family, np.array(mean, dtype=np.float64))
         self.columns = tuple(f"x{j}" for j in range(len(mean)))
 

@@ -20,6 +20,7 @@ from outcross.theory.given import nonnegative, numbers, whole
 
 Array = NDArray[np.float64]
 RARE, BRIEF = 25, 5
+_MOST = 10**7  # generations, beyond which nothing rare is left
 
 
 class Lost(NamedTuple):
@@ -32,9 +33,10 @@ class Lost(NamedTuple):
 @lru_cache(maxsize=256)
 def extinction(g: int) -> Array:
     """P(the line of one copy has died out) after 0 .. g generations: f_0 = 0, f_g = exp(f_{g-1} - 1) (g + 1,)."""
-    whole("g", g, 0)
-    f = np.zeros(g + 1)
-    for i in range(1, g + 1):
+    last = whole("g", g, 0)
+    require(last <= _MOST, f"g is {_MOST:,} or less, got {last:,}")
+    f = np.zeros(last + 1)
+    for i in range(1, last + 1):
         f[i] = np.exp(f[i - 1] - 1.0)
     f.flags.writeable = False
     return f

@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 Rows = int | Sequence[int]
 """Rows of every fit, or of fit 1, 2, ... in turn."""
 
+_MOST_FITS = 10**8
 ML, UNBIASED = "ml", "unbiased"
 """Estimators of variance, by divisor: n (maximum likelihood), n - 1."""
 
@@ -68,10 +69,12 @@ def nonnegative(name: str, value: float) -> float:
 
 def schedule(n: Rows, g: int, least: int = 1) -> Array:
     """Rows of the first g fits (g,), each `least` or more."""
-    whole("g", g)
-    each = list(n)[:g] if isinstance(n, Sequence | np.ndarray) and not isinstance(n, str) else [n] * g
-    require(len(each) == g, f"{g} fits need {g} row counts, got {len(each)}")
-    return np.array([whole("n", m, least) for m in each], dtype=np.float64)
+    fits = whole("g", g)
+    require(fits <= _MOST_FITS, f"g is {_MOST_FITS:,} or less, got {fits:,}")
+    if not isinstance(n, Sequence | np.ndarray) or isinstance(n, str):
+        return np.full(fits, float(whole("n", n, least)))
+    require(len(n) >= fits, f"{fits} fits need {fits} row counts, got {len(n)}")
+    return np.array([whole("n", m, least) for m in n[:fits]], dtype=np.float64)
 
 
 def numbers(name: str, values: ArrayLike) -> Array:
