@@ -103,8 +103,9 @@ def run(experiment: Experiment, root: Path, options: Options | None = None, watc
     for cell, chain in zip(experiment.settled, chains, strict=True):
         preflight.check_rows(cell, chain, experiment)
     preflight.compile_kernels(chains, watcher.say)
-    for cell, chain in zip(experiment.settled, chains, strict=True):
-        preflight.try_statistics(cell, chain)
+    if not directory.exists():
+        for cell, chain in zip(experiment.settled, chains, strict=True):
+            preflight.try_statistics(cell, chain)
     store = Writer(directory, whole)
     caught: list[int] = []
     try:
