@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -48,12 +48,8 @@ def check_rows(cell: Cell, chain: Chain, experiment: Experiment) -> None:
 
 def try_statistics(cell: Cell, chain: Chain) -> None:
     """Run a generation of a chain whose pools are statistics: for next to nothing it refuses what the run would."""
-    if chain.kept_as is None:
-        return
-    try:
-        _one_generation(chain)
-    except InputError as e:
-        raise InputError(f"arms.{cell.arm}: {e}") from e
+    if chain.kept_as is not None:
+        _one_generation(cell, chain)
 
 
 def pool_bytes(chain: Chain, generations: int) -> int:
@@ -85,20 +81,26 @@ def _physical_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def compile_kernels(chains: list[Chain], say: Callable[[str], None]) -> None:
+def compile_kernels(cells: Sequence[Cell], chains: list[Chain], say: Callable[[str], None]) -> None:
     """Compile the kernels here, once, before every worker does it for itself; later runs find them on disk."""
-    cold = [c for c in chains if (home := _kernels(c)) and not any(home.parent.glob(f"__pycache__/{home.stem}*.nbi"))]
+    cold = [
+        (cell, chain)
+        for cell, chain in zip(cells, chains, strict=True)
+        if (home := _kernels(chain)) and not any(home.parent.glob(f"__pycache__/{home.stem}*.nbi"))
+    ]
     if not cold:
         return
     say("compiling kernels, the first time only: up to half a minute")
-    for chain in cold:
-        if chain.kept_as is None:  # the others are tried anyway
-            _one_generation(chain)
+    for cell, chain in cold:
+        _one_generation(cell, chain)
 
 
-def _one_generation(chain: Chain) -> None:
-    with suppress(FitDegenerate):  # a result of its chain, recorded when the chain is run
-        chain.leap(chain.start(), 1)
+def _one_generation(cell: Cell, chain: Chain) -> None:
+    try:
+        with suppress(FitDegenerate):  # a result of its chain, recorded when the chain is run
+            chain.leap(chain.start(), 1)
+    except InputError as e:
+        raise InputError(f"arms.{cell.arm}: {e}") from e
 
 
 def _kernels(chain: Chain) -> Path | None:

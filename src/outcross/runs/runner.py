@@ -102,7 +102,7 @@ def run(experiment: Experiment, root: Path, options: Options | None = None, watc
     preflight.check_memory(chains, experiment, options.cores, options.memory)  # before a row is drawn
     for cell, chain in zip(experiment.settled, chains, strict=True):
         preflight.check_rows(cell, chain, experiment)
-    preflight.compile_kernels(chains, watcher.say)
+    preflight.compile_kernels(experiment.settled, chains, watcher.say)
     if not directory.exists():
         for cell, chain in zip(experiment.settled, chains, strict=True):
             preflight.try_statistics(cell, chain)
