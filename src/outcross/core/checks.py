@@ -18,6 +18,7 @@ from outcross.core.corpus import Corpus
 from outcross.core.errors import InputError
 from outcross.core.rng import Purpose, Streams
 from outcross.core.statistics import Counts, codes, stored_part
+from outcross.core.streamed import Streamed
 
 _STREAMS = Streams.of(7, 0)
 
@@ -33,33 +34,39 @@ def _same(a: State, b: State) -> bool:
 
 def _rows(learner: Learner, n: int, d: int) -> Corpus:
     g = _STREAMS.stream(0, Purpose.SOURCE).generator()
-    if getattr(learner, "items", "numbers") == "categories":
+    items = getattr(learner, "items", "numbers")
+    if items == "categories":
         return Corpus.of(np.floor(8.0 * g.random(n) ** 2))
+    if items == "images":
+        return Corpus.of(g.integers(256, size=(n, 8, 8), dtype=np.uint8))
     return Corpus.of(g.standard_normal((n, d)) + np.arange(d))
 
 
 def check_learner(learner: Learner, n: int = 200, d: int = 2, pool: Corpus | None = None) -> None:
     """A learner is deterministic, leaves its pool alone, and its models round-trip through their state.
 
-    pool: rows that it can fit, for a learner to which n normal rows in d columns (or category codes) say nothing.
+    pool: rows that it can fit, for a learner to which n normal rows in d columns (or category codes, or images of
+    noise) say nothing.
     """
     _promise(isinstance(learner, Learner), "a learner offers fit and load", type(learner))
     if is_dataclass(learner):
         _check_frozen(learner)
     pool = _rows(learner, n, d) if pool is None else pool
-    d, fit, draw = pool.dimension, _STREAMS.stream(1, Purpose.FIT), _STREAMS.stream(1, Purpose.SAMPLE)
+    shape, fit, draw = pool.shape, _STREAMS.stream(1, Purpose.FIT), _STREAMS.stream(1, Purpose.SAMPLE)
     before = pool.digest
     model = learner.fit(pool, fit)
     _promise(pool.digest == before, "a fit leaves its pool unchanged")
     _promise(isinstance(model, Model), "a model offers sample and state", type(model))
-    _check_samples(model, draw, d)
+    _check_samples(model, draw, shape)
     again = learner.fit(pool, fit)
     _promise(_same(model.state(), again.state()), "the same pool and stream give the same model, bit for bit")
     loaded = learner.load(model.state())
     _promise(_same(model.state(), loaded.state()), "a loaded model has the state it was loaded from")
     _promise(np.array_equal(model.sample(17, draw), loaded.sample(17, draw)), "a loaded model samples the same rows")
     next_model = learner.fit(pool, _STREAMS.stream(2, Purpose.FIT), model)
-    _check_samples(next_model, draw, d)
+    _check_samples(next_model, draw, shape)
+    if getattr(learner, "streams", False):
+        _check_samples(learner.fit(Streamed(model, n, draw, pool), fit, model), draw, shape)
     if hasattr(learner, "evolve"):
         _check_evolve(learner, model, pool)
     if getattr(learner, "statistics", None) is not None:
@@ -76,9 +83,9 @@ def _check_frozen(learner: Any) -> None:
         raise AssertionError("a learner that is a dataclass is frozen")
 
 
-def _check_samples(model: Model, draw: Any, d: int) -> None:
+def _check_samples(model: Model, draw: Any, shape: tuple[int, ...]) -> None:
     rows = model.sample(50, draw)
-    _promise(rows.shape == (50, d), f"50 rows of {d} columns are sampled", rows.shape)
+    _promise(rows.shape == (50, *shape), f"50 rows of shape {shape} are sampled", rows.shape)
     _promise(bool(np.isfinite(rows).all()), "sampled rows are finite")
     _promise(np.array_equal(rows, model.sample(50, draw)), "the same stream gives the same rows")
     other = model.sample(50, draw._replace(generation=draw.generation + 1))
@@ -134,11 +141,11 @@ def check_source(source: Source, n: int = 20) -> None:
     _promise(isinstance(source, Source), "a source offers columns, rows, draw, validation and reference", type(source))
     stream = _STREAMS.stream(0, Purpose.SOURCE)
     drawn = source.draw(n, stream)
-    _promise(
-        drawn.items.shape == (n, len(source.columns)),
-        f"{n} rows of {len(source.columns)} columns are drawn",
-        drawn.items.shape,
-    )
+    images = getattr(source, "items", "numbers") == "images"
+    shape = tuple(source.shape) if images else (len(source.columns),)  # type: ignore[attr-defined]
+    _promise(drawn.items.shape == (n, *shape), f"{n} rows of shape {shape} are drawn", drawn.items.shape)
+    if images:
+        _promise(isinstance(source.training, Corpus), "a source of images offers training: all that can be drawn")  # type: ignore[attr-defined]
     _promise(bool((drawn.born == 0).all()), "drawn rows are real: born 0")
     _promise(drawn.digest == source.draw(n, stream).digest, "the same stream draws the same rows")
     most = 2000 if source.rows is None else source.rows

@@ -24,10 +24,11 @@ class Model(Protocol):
 
     May also offer `law` (the exact Mixture it is), `probabilities` (K,) of categories, `log_prob(items)` in nats per
     row, `info` (numbers about the fit), and `statistics(n, rng)`: the sufficient statistics of n rows, exact in law.
+    One of images may offer `encode(images)` -> mu (n, latent), `decode(codes)` -> mean images, and `latent`.
     """
 
     def sample(self, n: int, rng: Stream) -> NDArray[np.float64]:
-        """N independent rows (n, d)."""
+        """N independent rows (n, d), or images (n, h, w) or (n, h, w, channels) in [0, 1]."""
 
     def state(self) -> State:
         """Everything needed to load it again, as arrays."""
@@ -39,8 +40,9 @@ class Learner(Protocol):
 
     May also offer `evolve(model, stretch)`: many generations in one compiled call, bit-identical to the plain loop;
     `statistics`: the kind of sufficient statistics (Counts, Moments, Sums) that `fit` takes in place of rows and its
-    models draw (not inherited: a subclass says so itself); `items`: what its rows are, `numbers` (the default) or
-    `categories`; `least(columns)`: rows that a fit needs at least.
+    models draw (not inherited: a subclass says so itself); `items`: what its rows are, `numbers` (the default),
+    `categories` or `images`; `streams`: that it passes over its pool again and again, and fits a `Streamed` pool too;
+    `least(columns)`: rows that a fit needs at least; `trial(pool, rng)`: a Trial, where a fit can take minutes.
     """
 
     def fit(self, pool: Any, rng: Stream, previous: Model | None = None) -> Model:
@@ -54,8 +56,9 @@ class Learner(Protocol):
 class Source(Protocol):
     """Real data. Draws, validation and reference are disjoint from each other for good.
 
-    May also offer `law` (the exact Mixture it is), `items` (`numbers`, the default, or `categories`: codes from 0 in
-    one column, with `frequencies` (K,) of the truth and `labels`), and `statistics(kind, n, rng)`: the sufficient
+    May also offer `law` (the exact Mixture it is), `items` (`numbers`, the default; `categories`: codes from 0 in one
+    column, with `frequencies` (K,) of the truth and `labels`; or `images` of 8 bits, with the `shape` of one,
+    `training`: a Corpus of all that can be drawn, and `features`), and `statistics(kind, n, rng)`: the sufficient
     statistics of n real rows, exact in law.
     """
 
@@ -70,6 +73,13 @@ class Source(Protocol):
 
     def reference(self, n: int) -> Corpus:
         """Up to n held-out rows that no policy can train on."""
+
+
+class Trial(NamedTuple):
+    """A fit cut short: how long the whole of it would take, and what has come of it."""
+
+    seconds: float
+    model: Model
 
 
 class Rows(NamedTuple):
@@ -136,7 +146,7 @@ class Measure(NamedTuple):
     quantities: Mapping[str, Quantity]
     heavy: bool  # taken at the snapshot generations of a few chains only
     cite: str
-    needs: str = "numbers"  # what the rows must be: numbers or categories
+    needs: str = "numbers"  # what the rows must be: numbers, categories or images
 
 
 Readings = Mapping[str, float | Reading | NDArray[np.float64]]

@@ -1,5 +1,7 @@
 """Corpus: rows with their origin, immutable.
 
+A row is numbers (d,), or an image (h, w) or (h, w, channels) of 8 bits a pixel, as image files are.
+
 `born` says where a row comes from: 0 = real, g = made by the model of generation g - 1. A corpus is a list of batches;
 a pool that grows shares the batches of the pool before it.
 """
@@ -7,9 +9,11 @@ a pool that grows shares the batches of the pool before it.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +22,8 @@ from outcross.core.compiled import choose
 from outcross.core.errors import InputError
 from outcross.core.rng import Stream
 
+Items = NDArray[np.float64] | NDArray[np.uint8]
+
 
 def frozen(values: NDArray) -> NDArray:  # type: ignore[type-arg]
     """The array itself, made read-only."""
@@ -25,54 +31,68 @@ def frozen(values: NDArray) -> NDArray:  # type: ignore[type-arg]
     return values
 
 
+def eight_bit(images: NDArray[Any]) -> NDArray[np.uint8]:
+    """Images as a data set keeps them: intensities in [0, 1] to the nearest of 256 levels."""
+    levels = images if images.dtype == np.uint8 else np.rint(255.0 * np.clip(images, 0.0, 1.0))
+    return levels.astype(np.uint8, copy=False)
+
+
+def intensities(images: NDArray[Any]) -> NDArray[np.float32]:
+    """Images as a learner sees them: float32 in [0, 1]."""
+    if images.dtype == np.uint8:
+        return images.astype(np.float32) / np.float32(255.0)
+    return images.astype(np.float32, copy=False)
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Rows that came into being together: items (n, d) float64, born (n,) int32."""
+    """Rows that came into being together: items (n, d) float64 or images uint8, born (n,), label (n,) if any has one.
 
-    items: NDArray[np.float64]
+    A label is a whole number from 0; -1 where a row has none.
+    """
+
+    items: Items
     born: NDArray[np.int32]
+    label: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.items)
 
     def arrays(self) -> dict[str, NDArray]:  # type: ignore[type-arg]
-        """Items and origins, by name."""
-        return {"items": self.items, "born": self.born}
+        """Items, origins and labels, by name."""
+        labels = {} if self.label is None else {"label": self.label}
+        return {"items": self.items, "born": self.born, **labels}
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over shape, items and origins."""
+        """SHA-256 over shape, items, origins and labels."""
         h = hashlib.sha256(repr(self.items.shape).encode())
         h.update(np.ascontiguousarray(self.items).tobytes())
         h.update(self.born.tobytes())
+        h.update(b"" if self.label is None else self.label.tobytes())
         return h.hexdigest()
 
 
 class Corpus:
-    """An immutable set of numeric rows with origin."""
+    """An immutable set of rows with origin."""
 
     def __init__(self, batches: Iterable[Batch]) -> None:
         self.batches = tuple(batches)
 
     @classmethod
-    def of(cls, items: NDArray[np.float64], born: int | NDArray[np.int32] = 0) -> Corpus:
-        """A corpus of one batch from an array (n, d), or (n,) for one column.
+    def of(cls, items: Items, born: int | NDArray[np.int32] = 0, label: NDArray[Any] | None = None) -> Corpus:
+        """A corpus of one batch from an array (n, d), or (n,) for one column, or images of 8 bits (n, h, w[, c]).
 
-        Raises InputError unless it is a table of finite numbers.
+        Raises InputError unless it is a table of finite numbers, or images.
         """
-        values = np.array(items, dtype=np.float64, order="C", copy=True)
-        if values.ndim == 1:
-            values = values[:, None]
-        if values.ndim != 2:
-            raise InputError(f"a corpus is a table (rows, columns), got an array of {values.ndim} dimensions")
-        if not np.isfinite(values).all():
-            raise InputError(f"a corpus holds finite numbers, got {int((~np.isfinite(values)).sum())} that are not")
+        values = _images(items) if items.dtype == np.uint8 else _table(items)
         origin = np.broadcast_to(np.asarray(born, dtype=np.int32), (len(values),)).copy()
-        return cls([Batch(frozen(values), frozen(origin))])
+        names = None if label is None else frozen(np.array(label, dtype=np.int32))
+        return cls([Batch(frozen(values), frozen(origin), names)])
 
     @cached_property
-    def items(self) -> NDArray[np.float64]:
-        """All rows (n, d), read-only."""
+    def items(self) -> Any:
+        """All rows (n, ...), read-only."""
         if len(self.batches) == 1:
             return self.batches[0].items
         return frozen(np.concatenate([b.items for b in self.batches]))
@@ -84,20 +104,36 @@ class Corpus:
             return self.batches[0].born
         return frozen(np.concatenate([b.born for b in self.batches]))
 
+    @cached_property
+    def label(self) -> NDArray[np.int32] | None:
+        """Label of each row (n,), -1 where it has none; None where no row has one."""
+        if len(self.batches) == 1:
+            return self.batches[0].label
+        if all(b.label is None for b in self.batches):
+            return None
+        return frozen(
+            np.concatenate([np.full(len(b), -1, np.int32) if b.label is None else b.label for b in self.batches])
+        )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """What one row is: (columns,), or an image's (height, width) or (height, width, channels)."""
+        return tuple(self.batches[0].items.shape[1:])
+
     @property
     def dimension(self) -> int:
-        """Number of columns."""
-        return int(self.batches[0].items.shape[1])
+        """Numbers in a row: columns, or pixels times channels."""
+        return math.prod(self.shape)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of items and origins."""
-        return sum(b.items.nbytes + b.born.nbytes for b in self.batches)
+        """Bytes of items, origins and labels."""
+        return sum(a.nbytes for b in self.batches for a in b.arrays().values())
 
     @property
     def digest(self) -> str:
-        """SHA-256 over items and origins, however they are batched."""
-        return Batch(self.items, self.born).digest
+        """SHA-256 over items, origins and labels, however they are batched."""
+        return Batch(self.items, self.born, self.label).digest
 
     def __len__(self) -> int:
         return sum(len(b) for b in self.batches)
@@ -107,11 +143,30 @@ class Corpus:
 
     def take(self, index: NDArray[np.int64] | slice) -> Corpus:
         """The rows at the given positions, in that order."""
-        return Corpus([Batch(frozen(self.items[index]), frozen(self.born[index]))])
+        label = None if self.label is None else frozen(self.label[index])
+        return Corpus([Batch(frozen(self.items[index]), frozen(self.born[index]), label)])
 
     def subset(self, m: int, rng: Stream) -> Corpus:
         """M distinct rows in random order; all of them, in their own order, when m is their number."""
         return self if m == len(self) else self.take(choose(len(self), m, rng.words()))
 
     def __repr__(self) -> str:
-        return f"Corpus({len(self):,} rows x {self.dimension}, {int((self.born == 0).sum()):,} real)"
+        each = " x ".join(str(s) for s in self.shape)
+        return f"Corpus({len(self):,} rows x {each}, {int((self.born == 0).sum()):,} real)"
+
+
+def _table(items: Items) -> NDArray[np.float64]:
+    values = np.array(items, dtype=np.float64, order="C", copy=True)
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.ndim != 2:
+        raise InputError(f"a corpus is a table (rows, columns), got an array of {values.ndim} dimensions")
+    if not np.isfinite(values).all():
+        raise InputError(f"a corpus holds finite numbers, got {int((~np.isfinite(values)).sum())} that are not")
+    return values
+
+
+def _images(items: Items) -> NDArray[np.uint8]:
+    if items.ndim not in (3, 4):
+        raise InputError(f"images are an array (n, height, width) or (n, height, width, channels), got {items.shape}")
+    return np.array(items, order="C", copy=True)

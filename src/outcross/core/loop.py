@@ -7,23 +7,26 @@ Generation 0 is the model fitted on real data.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outcross.core.contracts import Generation, Learner, Model, Policy, Source, Stretch
-from outcross.core.corpus import Corpus
+from outcross.core.corpus import Corpus, eight_bit
 from outcross.core.errors import FitDegenerate, require
 from outcross.core.rng import Purpose, Stream, Streams
 from outcross.core.schedules import Samples
 from outcross.core.statistics import Pool, Statistics
+from outcross.core.streamed import Streamed
 
 Sizes = NDArray[np.int64]
-Pools = Literal["auto", "rows", "statistics"]
+_FIT = {"numbers": "gaussian or gmm", "categories": "categorical", "images": "vae"}  # families, by what they fit
+Pools = Literal["auto", "rows", "statistics", "stream"]
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,19 @@ class Chain:
 
     def __post_init__(self) -> None:
         fits, gives = (getattr(side, "items", "numbers") for side in (self.learner, self.source))
-        such = "categorical" if gives == "categories" else "gaussian or gmm"
-        require(fits == gives, f"the learner fits {fits}, the source gives {gives}: use learner.kind={such}, say")
-        require(self.pools in ("auto", "rows", "statistics"), f"pools is auto, rows or statistics, got {self.pools!r}")
+        require(
+            fits == gives, f"the learner fits {fits}, the source gives {gives}: use learner.kind={_FIT[gives]}, say"
+        )
+        require(self.pools in get_args(Pools), f"pools is one of {', '.join(get_args(Pools))}, got {self.pools!r}")
+        if self.pools == "stream":
+            self._check_streamed()
+
+    def _check_streamed(self) -> None:
+        """Raise InputError unless the learner passes over its pool again and again, and no pool is needed later."""
+        able = getattr(self.learner, "streams", False)
+        require(able, "pools=stream: this learner looks at its pool once, not pass by pass; use pools=rows")
+        rows = not getattr(self.policy, "needs_pool", True) and self.policy.budget_rows(1, 1) is None
+        require(rows, "pools=stream keeps no rows for a policy that takes them from the pool before; use pools=rows")
 
     @cached_property
     def kept_as(self) -> type[Statistics] | None:
@@ -54,7 +67,7 @@ class Chain:
         kind: type[Statistics] | None = vars(type(self.learner)).get("statistics")
         why = "this learner fits rows" if kind is None else self._unserved(kind)
         require(self.pools != "statistics" or why is None, f"pools=statistics: {why}; use pools=auto or pools=rows")
-        return kind if why is None and self.pools != "rows" else None
+        return kind if why is None and self.pools not in ("rows", "stream") else None
 
     def _unserved(self, kind: type[Statistics]) -> str | None:
         """Why statistics cannot stand for the rows of the pools that are asked for, or None where they can."""
@@ -80,6 +93,16 @@ class Chain:
     def original(self) -> Pool:
         """The real rows that generation 0 is fitted on."""
         return self.real(self.samples.at(0), self.streams.stream(0, Purpose.SOURCE))
+
+    @property
+    def images(self) -> bool:
+        """Whether rows are images."""
+        return getattr(self.source, "items", "numbers") == "images"
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row as pools keep it."""
+        return math.prod(self.source.shape) if self.images else 8 * len(self.source.columns)  # type: ignore[attr-defined]
 
     @property
     def _rows(self) -> Corpus:
@@ -142,11 +165,11 @@ class Chain:
             past = self.step(past)
         return past
 
-    def _blend(self, t: int, past: Generation) -> Pool:
+    def _blend(self, t: int, past: Generation) -> Any:
         s = self.streams.stream
         rows = self.policy.rows(t, self.samples.at(t), 0 if past.pool is None else len(past.pool))
         parts: list[Any] = []
-        if rows.synthetic:
+        if rows.synthetic and self.pools != "stream":
             parts.append(self._made(past.model, rows.synthetic, t))
         if rows.previous:
             assert past.pool is not None, "only a policy that needs no pool leaps over it"
@@ -157,7 +180,9 @@ class Chain:
             parts.append(self._kept(rows.original, t))
         if rows.fresh:
             parts.append(self.real(rows.fresh, s(t, Purpose.FRESH)))
-        blended: Pool = sum(parts[1:], start=parts[0])
+        blended: Any = sum(parts[1:], start=parts[0]) if parts else None
+        if self.pools == "stream" and rows.synthetic:
+            return Streamed(past.model, rows.synthetic, s(t - 1, Purpose.SAMPLE), blended)
         return blended
 
     def _made(self, model: Any, n: int, t: int) -> Pool:
@@ -168,7 +193,7 @@ class Chain:
         made = model.sample(n, stream)
         if not np.isfinite(made).all():
             raise FitDegenerate("the model made rows that are not finite")
-        return Corpus.of(made, born=t)
+        return Corpus.of(eight_bit(made) if self.images else made, born=t)
 
     def _kept(self, m: int, t: int) -> Pool:
         """The m original rows in the pool of generation t."""
@@ -176,7 +201,7 @@ class Chain:
             return self.original.subset(m, self.streams.stream(t, Purpose.ANCHOR))
         return self._anchor if m == len(self._anchor) else self._part(m)
 
-    def _fit(self, t: int, pool: Pool, previous: Model | None) -> Model:
+    def _fit(self, t: int, pool: Any, previous: Model | None) -> Model:
         budget = None if t == 0 else self.policy.budget_rows(t, self.samples.at(t))
         if budget is not None and budget < len(pool):
             pool = pool.subset(budget, self.streams.stream(t, Purpose.SUBSAMPLE))
@@ -231,7 +256,8 @@ def generations(
 ) -> Iterator[Generation]:
     """Yield generation 0, 1, 2, ... of one chain, without end.
 
-    pools: `rows`, `statistics` (exact in law, at no cost in the sample size), or `auto`: statistics where they serve.
+    pools: `rows`; `statistics` (exact in law, at no cost in the sample size); `stream`: synthetic rows drawn anew for
+    every pass of a learner over its pool; or `auto`: statistics where they serve, rows elsewhere.
     Raises FitDegenerate, with the reason, at a generation whose fit has no answer.
     """
     schedule = samples if isinstance(samples, Samples) else Samples(samples)

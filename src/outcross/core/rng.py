@@ -30,6 +30,7 @@ class Purpose(IntEnum):
     REFERENCE = 11  # the held-out reference of a known law
     VALIDATION = 12  # the held-out validation rows of a known law
     SPLIT = 13  # train / validation / reference of finite data
+    CLASSIFIER = 14  # training of the classifier that measures see images with
 
 
 class Stream(NamedTuple):

@@ -290,7 +290,7 @@ class Pool(Protocol):
 def stored_part(arrays: Mapping[str, NDArray[Any]]) -> Part:
     """The part of a pool that was stored as these arrays."""
     if "items" in arrays:
-        return Batch(arrays["items"], arrays["born"])
+        return Batch(arrays["items"], arrays["born"], arrays.get("label"))
     if "counts" in arrays:
         return Counts(arrays["counts"])
     count = int(arrays["count"][0])

@@ -131,7 +131,7 @@ class Learner:
             return previous.design
         if isinstance(pool, Moments):
             return Moments(pool.count, pool.mean[:-1], pool.scatter[:-1, :-1])
-        return pool.items[:, :-1]
+        return np.asarray(pool.items[:, :-1])
 
     def load(self, state: State) -> RegressionModel:
         """The model whose state this is."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from outcross.core.errors import LearnerError, OutcrossError
 
+_THREADS = "OMP_NUM_THREADS"
 RETRIES = 3  # how often a task is tried before its chain counts as failed
 
 
@@ -47,9 +50,25 @@ def run_here(pull: Pull, threads: int) -> Iterator[Outcome]:
     """Carry out jobs one after the other in this process, as long as `pull` gives any."""
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(threads):
+    with threadpool_limits(threads), torch_threads(threads):
         while (job := pull()) is not None:
             yield attempt(job)
+
+
+@contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """Torch's threads, also where it is imported only later: it then reads the environment."""
+    before, there = os.environ.get(_THREADS), sys.modules.get("torch")
+    count = None if there is None else there.get_num_threads()
+    os.environ[_THREADS] = str(threads)
+    if there is not None:
+        there.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        os.environ.pop(_THREADS) if before is None else os.environ.update({_THREADS: before})
+        if there is not None:
+            there.set_num_threads(count)
 
 
 def attempt(job: Job) -> Outcome:
@@ -134,6 +153,7 @@ def _prepare(threads: int, parent: int) -> None:
     from threadpoolctl import threadpool_limits
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ[_THREADS] = str(threads)  # for torch, which is imported later if at all
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     threadpool_limits(threads)
 
