@@ -17,6 +17,14 @@ from outcross.core.rng import FIXED, Purpose, Stream
 LEAST = 10  # rows below which a split leaves nothing to judge by
 
 
+def split(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which of n rows can be drawn, which validate, which are the reference."""
+    order = FIXED.stream(0, Purpose.SPLIT).generator().permutation(n)
+    held, validated = max(2, n // 5), max(1, n // 10)
+    reference, validation, train = np.split(order, [held, held + validated])
+    return train, validation, reference
+
+
 class Finite:
     """A source over a table of rows (n, d) with column names."""
 
@@ -30,11 +38,7 @@ class Finite:
 
     @cached_property
     def _parts(self) -> tuple[Corpus, Corpus, Corpus]:
-        n = len(self._items)
-        order = FIXED.stream(0, Purpose.SPLIT).generator().permutation(n)
-        held, validated = max(2, n // 5), max(1, n // 10)
-        reference, validation, train = np.split(order, [held, held + validated])
-        return tuple(Corpus.of(self._items[index]) for index in (train, validation, reference))  # type: ignore[return-value]
+        return tuple(Corpus.of(self._items[index]) for index in split(len(self._items)))  # type: ignore[return-value]
 
     @property
     def rows(self) -> int:
