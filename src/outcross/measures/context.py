@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from outcross.core.contracts import Model, Source
+from outcross.core.corpus import Corpus
 from outcross.core.mixture import MeanCovariance, Mixture
-from outcross.core.rng import Purpose, Streams
+from outcross.core.rng import FIXED, Purpose, Streams
 from outcross.core.statistics import codes
 
 Array = NDArray[np.float64]
@@ -45,12 +46,14 @@ class Reference:
     law: Mixture | None
     known: MeanCovariance | None = None  # of a truth that is known, if not as a mixture
     frequencies: Array | None = None  # of categories (K,)
+    gallery: Any = None  # a Gallery, where rows are images
 
     @classmethod
     def of(cls, source: Source) -> Reference:
         """The reference of a source."""
-        facts = (getattr(source, name, None) for name in ("law", "moments", "frequencies"))
-        return cls(source.reference(REFERENCE_ROWS).items, *facts)
+        held = source.reference(REFERENCE_ROWS)
+        law, known, frequencies = (getattr(source, name, None) for name in ("law", "moments", "frequencies"))
+        return cls(held.items, law, known, frequencies, _gallery(source, held))
 
     @lru_cache(maxsize=8)  # noqa: B019  a reference lives as long as its process
     def rarest(self, mass: float) -> Array:
@@ -64,7 +67,9 @@ class Reference:
 
     @property
     def items(self) -> str:
-        """What the rows are: numbers or categories."""
+        """What the rows are: numbers, categories or images."""
+        if self.gallery is not None:
+            return "images"
         return "numbers" if self.frequencies is None else "categories"
 
     @cached_property
@@ -199,6 +204,15 @@ class Reference:
         return self.law.marginal_cdf(self.grid) if self.law is not None else empirical_cdf(self.rows, self.grid)
 
 
+def _gallery(source: Any, held: Corpus) -> Any:
+    """The gallery of a source of images, None of any other."""
+    if getattr(source, "items", "numbers") != "images":
+        return None
+    from outcross.measures.gallery import IMAGES, Gallery
+
+    return Gallery(held.take(slice(0, IMAGES)), source.training, getattr(source, "features", None))
+
+
 def lumped(rows: Array) -> NDArray[np.bool_]:
     """Columns in which a single value holds many of the rows: counts or flags, not measurements (d,)."""
     most = [np.unique(column, return_counts=True)[1].max() for column in rows.T]
@@ -233,8 +247,23 @@ class Context:
 
     @cached_property
     def draws(self) -> Array:
-        """DRAWS fresh rows of the model: never rows of a pool."""
-        return np.asarray(self.model.sample(DRAWS, self.streams.stream(self.generation, Purpose.MEASURE)))
+        """Fresh rows of the model, DRAWS or IMAGES of them: never rows of a pool."""
+        n = DRAWS if self.reference.gallery is None else self.reference.gallery.images
+        return np.asarray(self.model.sample(n, self.streams.stream(self.generation, Purpose.MEASURE)))
+
+    @cached_property
+    def sight(self) -> Any:
+        """What the classifier of real images sees in the draws."""
+        return self.reference.gallery.classifier.look(self.draws)
+
+    @cached_property
+    def features(self) -> tuple[Any, Any]:
+        """Equally many images of the model and of the reference as vectors."""
+        gallery = self.reference.gallery
+        by_classifier = gallery.features is None and gallery.unlabelled is None
+        fake = self.sight.features if by_classifier else gallery.vectors(self.draws)
+        n = min(len(fake), len(gallery.truth))
+        return fake[:n], gallery.truth[:n]
 
     @cached_property
     def moments(self) -> MeanCovariance:
@@ -278,6 +307,10 @@ class Context:
         fake, real = self.rows(SAMPLED)
         within = self.reference.within(len(real))
         return cdist(real / sd, fake / sd), cdist(fake / sd, fake / sd), within
+
+    def fixed(self, shard: int) -> np.random.Generator:
+        """The same chance in every generation of every chain."""
+        return FIXED.stream(0, Purpose.MEASURE, shard).generator()
 
     def generator(self, shard: int) -> np.random.Generator:
         """Chance for a measure; `shard` tells the measures of one generation apart."""

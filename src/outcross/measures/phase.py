@@ -4,6 +4,7 @@ late   generalised variance below its margin, or a distance to the truth beyond 
        wandered, spread blown up) or the shape (modes dead or merged); late collapse is often, not always, less variance
 early  the bulk intact, tail mass below its margin
 Of categories the variance is the heterozygosity, the distance total variation, the tail what is left of the rare ones.
+Of images it is the variance of pixels, a distance between features and the balance of classes, coverage of rare styles.
 none   tails and bulk intact
 inconclusive   an interval straddles a margin, or a number is missing
 
@@ -36,6 +37,9 @@ class Signs(NamedTuple):
     tails: Mapping[str, str]
     variance: Mapping[str, str]
     distances: Mapping[str, tuple[str, str]]  # with the name of their margin
+    short: tuple[str, str]  # tail and variance as heads of a table
+    halved: str  # the tail whose halving is told
+    rule: str  # when a collapse counts; the margins are put in by name
     told: Mapping[str, str] = MappingProxyType({})  # ratios that decide nothing, but say what the others do not
 
 
@@ -43,23 +47,45 @@ NUMBERS = Signs(
     dict.fromkeys(TAILS, "tail mass"),
     {VARIANCE: "generalised variance"},
     {DISTANCE: ("distance", "distance"), SHAPE: ("shape", "shape")},
+    ("tail", "variance"),
+    "tail mass of the worst column",
+    "early collapse is tail mass below {tail} of the floor's with the bulk intact; late collapse is generalised "
+    "variance below {variance} of the floor's, or a distance more than {distance} sd beyond it, or a shape more than "
+    "{shape} beyond it",
 )
 CATEGORIES = Signs(
     dict.fromkeys(("rare_kept_99", "rare_kept_95"), "rare mass left"),
     {"heterozygosity_ratio": "heterozygosity"},
     {"total_variation": ("total variation", "distance")},
+    ("rare mass", "heterozygosity"),
+    "true mass left of the rarest categories",
+    "of categories, early collapse is less than {tail} of what the floor keeps of the true mass of the rarest 1 % (5 % "
+    "where there are too few), with the bulk intact; late collapse is heterozygosity below {variance} of the floor's, "
+    "or a total variation more than {distance} beyond it",
     {"survivors_ratio": "categories left"},
 )
+IMAGES = Signs(
+    {"rare_coverage": "rare styles covered"},
+    {"pixel_variance_ratio": "pixel variance"},
+    {"feature_w2": ("feature distance", "distance"), "class_tv": ("imbalance of classes", "distance")},
+    ("rare styles", "pixel variance"),
+    "share of rare styles that is covered",
+    "of images, early collapse is coverage of rare styles below {tail} of the floor's with the bulk intact; late "
+    "collapse is pixel variance below {variance} of the floor's, or a feature distance more than {distance} sd beyond "
+    "it, or a total variation of class shares more than {distance} beyond it",
+    {"class_entropy_ratio": "class entropy"},
+)
+KINDS = (NUMBERS, CATEGORIES, IMAGES)
 RATIOS = {
-    **dict.fromkeys([*NUMBERS.tails, *CATEGORIES.tails], "tail"),
-    **dict.fromkeys([*NUMBERS.variance, *CATEGORIES.variance], "variance"),
+    **dict.fromkeys([name for signs in KINDS for name in signs.tails], "tail"),
+    **dict.fromkeys([name for signs in KINDS for name in signs.variance], "variance"),
 }  # the name of the margin of each ratio
-DISTANCES = {name: margin for signs in (NUMBERS, CATEGORIES) for name, (_, margin) in signs.distances.items()}
+DISTANCES = {name: margin for signs in KINDS for name, (_, margin) in signs.distances.items()}
 
 
 def signs(readings: Mapping[str, object]) -> Signs:
     """The quantities that decide, by which of them were measured."""
-    return CATEGORIES if any(name in readings for name in CATEGORIES.variance) else NUMBERS
+    return next((kind for kind in KINDS if any(name in readings for name in kind.variance)), NUMBERS)
 
 
 class Floor(NamedTuple):

@@ -1,0 +1,69 @@
+"""Nearest neighbours among vectors, by blocks of one matrix product: radii, precision, recall, density, coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[Any]
+_BLOCK = 512  # rows of a block of distances
+
+
+class Manifold(NamedTuple):
+    """Vectors (n, k) with the squared distance of each to its neighbour of a given rank (n,)."""
+
+    vectors: Vectors
+    radius: Vectors
+
+    @classmethod
+    def of(cls, vectors: Vectors, neighbours: int) -> Manifold:
+        """Radii to the k-th neighbour among the vectors themselves, each its own nearest."""
+        parts = [np.partition(block, neighbours, axis=1)[:, neighbours] for _, block in squared(vectors, vectors)]
+        return cls(vectors, np.concatenate(parts))
+
+
+class Overlap(NamedTuple):
+    """How two manifolds cover each other."""
+
+    precision: float  # share of the model's vectors inside the reference's manifold (Kynkaanniemi et al. 2019)
+    recall: float  # share of the reference's inside the model's
+    density: float  # reference neighbourhoods that hold a model vector, over k (Naeem et al. 2020)
+    coverage: float  # share of reference neighbourhoods that hold one
+
+
+def overlap(real: Manifold, fake: Manifold, neighbours: int) -> Overlap:
+    """Precision, recall, density and coverage."""
+    near = np.zeros(len(fake.vectors), dtype=bool)
+    inside, hits = np.zeros(len(real.vectors), dtype=bool), 0
+    covered = 0
+    for first, block in squared(real.vectors, fake.vectors):
+        rows = slice(first, first + len(block))
+        within = block < real.radius[rows, None]
+        near |= within.any(axis=0)
+        hits += int(np.count_nonzero(within))
+        covered += int(np.count_nonzero(within.any(axis=1)))
+        inside[rows] = (block < fake.radius[None]).any(axis=1)
+    density = hits / neighbours / len(fake.vectors)
+    return Overlap(float(near.mean()), float(inside.mean()), density, covered / len(real.vectors))
+
+
+def nearest(of: Vectors, among: Vectors) -> Vectors:
+    """Distance of each vector to the nearest among others (n,)."""
+    return np.asarray(np.sqrt(np.concatenate([block.min(axis=1) for _, block in squared(of, among)])))
+
+
+def squared(a: Vectors, b: Vectors) -> Iterator[tuple[int, Vectors]]:
+    """Squared distances, a block of a's rows at a time, with the number of its first."""
+    centre = b.mean(axis=0)  # distances do not change, and the products cancel less
+    a, b = a - centre, b - centre
+    sizes_a, sizes_b = np.einsum("ij,ij->i", a, a), np.einsum("ij,ij->i", b, b)
+    for first in range(0, len(a), _BLOCK):
+        rows = slice(first, first + _BLOCK)
+        block = a[rows] @ b.T
+        block *= -2.0
+        block += sizes_a[rows, None]
+        block += sizes_b
+        yield first, np.maximum(block, 0.0, out=block)
