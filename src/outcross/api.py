@@ -85,6 +85,7 @@ class Result:
                 }
                 for s in frame.summaries
             ],
+            "images": frame.images,
             "theory": self.theory.json(frame),
             "theory_ok": self.theory.holds,
         }

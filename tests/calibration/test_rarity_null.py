@@ -4,9 +4,6 @@ Each rate is over random splits or resamples with fixed seeds; alpha is 0.05, an
 reaches down to it.
 """
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.stats import hypergeom
@@ -17,18 +14,13 @@ from outcross.measures.chance import Documents
 from outcross.measures.rarity import rarity
 from outcross.sources.tables import read_words
 from outcross.sources.tokens import embedded
+from shared import shared
 
 ALPHA, SPLITS, RESAMPLES, MANY = 0.05, 40, 119, 199
-SHARED = Path(os.environ.get("OUTCROSS_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
 
 def wikitext(part, unit):
-    path = SHARED / "wikitext-2" / f"{part}.txt.xz"
-    if not path.exists():
-        says = f"{path} is missing: WikiText-2, see shared/data/README.md, or set OUTCROSS_DATA"
-        # where the shared folder is, a file that it lacks is a fault; where there is none, the embedded text is tested
-        (pytest.fail if os.environ.get("CI") == "true" and SHARED.is_dir() else pytest.skip)(says)
-    return read_words(path, unit)
+    return read_words(shared(f"wikitext-2/{part}.txt.xz"), unit)
 
 
 @pytest.fixture(scope="module")

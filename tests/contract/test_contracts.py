@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from outcross.core.checks import check_learner, check_measure, check_policy, check_source
 from outcross.core.contracts import Generation, Measure, Quantity, Reading, Rows
@@ -16,12 +17,15 @@ from outcross.core.policies import Blend, mix
 from outcross.core.rng import FIXED, Purpose, Streams
 from outcross.families.categorical import Learner as Categorical
 from outcross.families.gaussian import Learner as Gaussian
+from outcross.families.vae import Learner as Vae
 from outcross.measures.context import Context, Reference
 from outcross.runs import plugins
 from outcross.sources.categorical import Source as Letters
 from outcross.sources.finite import Finite
+from outcross.sources.images import Images, in_parts
 from outcross.sources.mixture import Source as MixtureSource
 from outcross.sources.normal import Source as Normal
+from shared import shared
 
 # a trainer in another language, as far as we are concerned: mean and sd of each column, in plain CSV
 TRAINER = """
@@ -63,8 +67,17 @@ def column(folder: Path) -> dict[str, object]:
     return {"path": str(folder / "kinds.csv"), "column": "kind"}
 
 
+def mnist(folder: Path) -> dict[str, object]:
+    return {"path": str(shared("mnist"))}
+
+
 # what a kind needs before it can be built; one that needs something and is not here fails its test
-NEEDED = {("families", "command"): command, ("sources", "file"): file, ("sources", "column"): column}
+NEEDED = {
+    ("families", "command"): command,
+    ("sources", "file"): file,
+    ("sources", "column"): column,
+    ("sources", "mnist"): mnist,
+}
 
 
 def built(group: str, kind: str, folder: Path, **options: object) -> object:
@@ -89,6 +102,9 @@ def test_every_family_keeps_the_contract(kind, tmp_path):
         ("gmm", {"components": 1, "floor": 0.0}),
         ("kde", {"bandwidth": 0.2}),
         ("regression", {"design": "fixed"}),
+        ("vae", {"network": "conv", "width": 4, "epochs": 1, "init": "previous", "optimiser": "sgd", "rate": 1e-5}),
+        ("vae", {"epochs": 1, "likelihood": "gaussian", "sampling": "gaussian", "optimiser": "adamw"}),
+        ("vae", {"epochs": 1, "sampling": "bernoulli", "precision": "bf16"}),
         ("sklearn.mixture:GaussianMixture", {"n_components": 2, "init_params": "kmeans"}),
         ("sklearn.neighbors:KernelDensity", {"bandwidth": 0.3}),
     ],
@@ -144,8 +160,9 @@ def seen(source, model) -> tuple[Generation, Context]:
 FLAT = Finite("flat", np.column_stack([np.arange(80.0), np.ones(80)]), ("x", "y"))
 VIEWS = ("line, known law", "plane, hidden law", "table, known law", "constant column")
 LETTERS = ("categories, known", "categories, hidden")
-CASES = [(n, v) for n in plugins.names("measures") for v in VIEWS + LETTERS
-         if (plugins.measures([n])[0].needs == "categories") == (v in LETTERS)]  # fmt: skip
+PICTURES = ("images with labels", "images without", "images of one class")
+SEEN_BY = {"numbers": VIEWS, "categories": LETTERS, "images": PICTURES}
+CASES = [(n, v) for n in plugins.names("measures") for v in SEEN_BY[plugins.measures([n])[0].needs]]
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +171,17 @@ def views() -> dict[str, tuple[Generation, Context]]:
     table = seen(plugins.make("sources", {"kind": "tabular"}, ""), "known")
     flat = plane[0], replace(plane[1], reference=Reference.of(FLAT))
     numbers = dict(zip(VIEWS, (seen(Normal(), "known"), plane, table, flat), strict=True))
-    return numbers | dict(zip(LETTERS, (letters(hidden=False), letters(hidden=True)), strict=True))
+    numbers |= dict(zip(LETTERS, (letters(hidden=False), letters(hidden=True)), strict=True))
+    label = load_digits().target.astype(np.int32)
+    return numbers | dict(zip(PICTURES, (pictures(label), pictures(None), pictures(0 * label)), strict=True))
+
+
+def pictures(label) -> tuple[Generation, Context]:
+    pixels = load_digits().images.astype(np.uint8) * 15
+    source = Images("digits", in_parts("digits", pixels, label))
+    pool = source.draw(200, FIXED.stream(5, Purpose.SOURCE))
+    model = Vae(epochs=1, width=20, latent=2).fit(pool, FIXED.stream(5, Purpose.FIT))
+    return Generation(0, pool, model), Context(Reference.of(source), model, model, Streams.of(0, 0), 0)
 
 
 def letters(hidden: bool) -> tuple[Generation, Context]:
@@ -171,7 +198,7 @@ def test_every_measure_keeps_the_contract(name, view, views):
 
 
 def test_a_kind_that_needs_settings_cannot_pass_without_them():
-    for group, kind in NEEDED:
+    for group, kind in NEEDED.keys() - {("sources", "mnist")}:  # which finds its files itself, or downloads them
         with pytest.raises(InputError, match="is missing"):
             plugins.settle(group, {"kind": kind}, kind)
 

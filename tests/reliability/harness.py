@@ -22,9 +22,9 @@ from outcross.runs.store import Reader
 OPTIONS = runner.Options(workers=1, commit_seconds=0.0, slice_seconds=0.005)
 
 
-def experiment(name: str, *overrides: str) -> Experiment:
-    """The shipped experiment with small settings laid over it."""
-    return load("gmm", [f"name={name}", "floor=2", "snapshots.chains=1", "snapshots.at=[0]", *overrides])
+def experiment(name: str, *overrides: str, shipped: str = "gmm") -> Experiment:
+    """A shipped experiment with small settings laid over it."""
+    return load(shipped, [f"name={name}", "floor=2", "snapshots.chains=1", "snapshots.at=[0]", *overrides])
 
 
 class Facts(NamedTuple):

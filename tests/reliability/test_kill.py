@@ -62,6 +62,22 @@ def test_a_run_of_a_foreign_program_killed_anywhere_resumes_to_the_same_bits(
     print(campaign(experiment("command", *make(tmp_path), *_FEW), tmp_path, kills, seed=2, per_run=3))
 
 
+_IMAGES = [
+    "arms={a: {policy: {kind: mix, real: 0.1}, pools: stream}, b: {policy: {kind: accumulate}}}",
+    "learner.epochs=4",
+    "learner.batch=20",
+    "learner.width=16",
+    "samples=200",
+    "generations=6",
+    "chains=2",
+    "measures=[image_variance,pictures]",
+]
+
+
+def test_an_autoencoder_killed_within_a_generation_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    print(campaign(experiment("images", *_IMAGES, shipped="vae"), tmp_path, 6, seed=5))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "kills"), [(name, 45) for name in CASES])
 def test_many_more_kills_lose_nothing(name: str, kills: int, tmp_path: Path) -> None:

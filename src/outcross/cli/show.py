@@ -24,6 +24,8 @@ def command(run: Run, out: Out = RUNS, json: Json = False, debug: Debug = False)
     for cell, p in _furthest(result):
         label = result.frame.cells[cell].label
         print(f"  {label}: {p.oracle} on {p.quantity}, generation {p.generation:,}: z {p.z:.1f}")
+    for line in result.frame.images:
+        print(f"  {line}")
     _numbers(result)
     ended = [
         (key, status, reason)

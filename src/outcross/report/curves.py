@@ -23,6 +23,47 @@ class Curves(NamedTuple):
 
 CURVES = (
     Curves(
+        "Feature distance to real images",
+        ("feature_w2", "fid", "kid"),
+        "log",
+        False,
+        "Frechet distance between Gaussian fits to features, its root in standard deviations (sd) of the real "
+        "features, and kernel distance; equally many images of both sides.",
+        "Heusel et al. 2017; Binkowski et al. 2018",
+    ),
+    Curves(
+        "Coverage of rare styles",
+        ("rare_coverage", "image_coverage", "image_recall", "image_precision"),
+        "sqrt",
+        True,
+        "Rare styles are the tenth of each class farthest from its mean; their coverage is relative to that by as many "
+        "real images. Precision, recall and coverage by five nearest neighbours.",
+        "Kynkaanniemi et al. 2019; Naeem et al. 2020",
+    ),
+    Curves(
+        "Pixel variance",
+        ("pixel_variance_ratio",),
+        "log",
+        True,
+        "Variance summed over pixels, relative to that of real images.",
+    ),
+    Curves(
+        "Imbalance of classes",
+        ("class_tv", "classes_lost", "class_entropy_ratio", "ambiguous"),
+        "sqrt",
+        False,
+        "By a classifier of real images: total variation of the class shares from the true ones, classes lost, entropy "
+        "of the class shares relative to the truth's, share of images between classes.",
+        "Santurkar et al. 2018; " + findings.PAPER,
+    ),
+    Curves(
+        "The spread of mu under the generation-0 encoder",
+        ("mu_sd",),
+        "log",
+        False,
+        "Standard deviation over all coordinates of mu, the paper's own measure.",
+    ),
+    Curves(
         "Distance to the truth",
         (DISTANCE, "w1_marginal", SHAPE),
         "log",
@@ -90,6 +131,19 @@ CURVES = (
 )
 # headings of panels
 SHORT = {
+    "feature_w2": "2-Wasserstein distance of features",
+    "fid": "Frechet distance (FID)",
+    "kid": "kernel distance (KID)",
+    "rare_coverage": "rare styles covered",
+    "image_coverage": "coverage",
+    "image_recall": "recall",
+    "image_precision": "precision",
+    "pixel_variance_ratio": "pixel variance",
+    "class_tv": "total variation of class shares",
+    "classes_lost": "classes lost",
+    "class_entropy_ratio": "entropy of class shares",
+    "ambiguous": "ambiguous images",
+    "mu_sd": "standard deviation of mu",
     DISTANCE: "2-Wasserstein distance of Gaussian fits",
     "w1_marginal": "1-Wasserstein distance of marginals",
     SHAPE: "shape: marginals once mean and sd agree",

@@ -1,14 +1,7 @@
-"""Paper figures by matplotlib, as inline SVG: the density of a chain at the snapshots, beside the truth.
-
-Text and lines take the page's colour through `currentColor`, an arm's colour comes as a CSS variable; pictures of
-densities are transparent where there is nothing. So one drawing serves light and dark.
-"""
+"""The density of a chain at the snapshots, beside the truth. Pictures are transparent where there is nothing."""
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +11,7 @@ from numpy.typing import NDArray
 from outcross.measures.coverage import BINS, MAPPED
 from outcross.report import findings
 from outcross.report.charts import Look, number
+from outcross.report.drawing import Paint, on_page, short
 from outcross.report.frames import Frame, source_of
 from outcross.report.tables import Table
 from outcross.runs.spec import PAPER
@@ -28,7 +22,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 ROWS, COLUMNS = 12, 7  # cells and snapshots that are drawn at most
-_INK = "#010203"  # stands for the page's colour until the drawing is text
 _FAINTEST, _FULLEST = 1e-5, 1e-2  # shares of draws that are drawn palest and fullest
 _NAMED = 3  # cells that the title names
 _POINT = 12  # cells of the picture that hold nearly all draws of a collapsed density
@@ -113,24 +106,10 @@ def _truth(reference: Any, like: Picture) -> Array | None:
 
 def densities(found: Sequence[Row]) -> str:
     """One row a cell: the truth where it is known, then one picture a generation."""
-    from matplotlib import rc_context
-
-    colours = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _INK)
-    style: Any = {
-        "svg.fonttype": "none",
-        "text.parse_math": False,
-        "svg.hashsalt": "outcross",
-        "font.size": 9,
-        "axes.linewidth": 0.5,
-        "xtick.major.size": 2,
-        "ytick.major.size": 2,
-        **colours,
-    }
-    with rc_context(style):
-        return _svg(_drawn(found), [row.look for row in found])
+    return on_page(lambda paint: _drawn(found, paint), [row.look for row in found])
 
 
-def _drawn(found: Sequence[Row]) -> Figure:
+def _drawn(found: Sequence[Row], paint: Paint) -> Figure:
     from matplotlib.figure import Figure
 
     generations = sorted({g for row in found for g in row.pictures})
@@ -144,17 +123,12 @@ def _drawn(found: Sequence[Row]) -> Figure:
     figure = Figure(figsize=(wide, sum(heights)), layout="constrained")
     parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
     for row, part in zip(found, parts, strict=False):
-        part.suptitle(_short(row.look.label), x=0.01, ha="left", fontsize=10, weight="bold")
+        part.suptitle(short(row.look.label), x=0.01, ha="left", fontsize=10, weight="bold")
         axes = part.subplots(1, across, squeeze=False, sharex=True, sharey=True)[0]
-        _draw_row(row, generations, list(axes), with_truth)
+        _draw_row(row, generations, list(axes), with_truth, paint)
     if not flat:
         _key(parts[-1])
     return figure
-
-
-def _short(label: str) -> str:
-    plain = "".join(c if c.isprintable() else "\ufffd" for c in label)
-    return plain if len(plain) <= 80 else f"{plain[:77]}..."
 
 
 def _shape(edges: Array) -> float:
@@ -164,7 +138,7 @@ def _shape(edges: Array) -> float:
     return ratio if 0.5 <= ratio <= 2.0 else 1.0
 
 
-def _draw_row(row: Row, generations: list[int], axes: list[Axes], with_truth: bool) -> None:
+def _draw_row(row: Row, generations: list[int], axes: list[Axes], with_truth: bool, paint: Paint) -> None:
     first = row.first
     truth = None if row.truth is None else Picture(row.truth, first.edges)
     names = ["truth"] * with_truth + [f"generation {g:,}" for g in generations]
@@ -184,13 +158,13 @@ def _draw_row(row: Row, generations: list[int], axes: list[Axes], with_truth: bo
                 transform=axis.transAxes,
             )
         elif picture.shares.ndim == 1:
-            _curve(axis, None if name == "truth" else picture, truth, row.look.cell)
+            _curve(axis, None if name == "truth" else picture, truth, row.look, paint)
         else:
-            _image(axis, picture, (128, 128, 128) if name == "truth" else row.look.middle)
+            _image(axis, picture, (128, 128, 128) if name == "truth" else row.look.middle, paint)
     axes[0].set_ylabel("density" if first.shares.ndim == 1 else row.columns[1])
 
 
-def _image(axis: Axes, picture: Picture, colour: tuple[int, int, int]) -> None:
+def _image(axis: Axes, picture: Picture, colour: tuple[int, int, int], paint: Paint) -> None:
     """Shares on a log scale from faint to full; a ring where nearly all draws are in a few cells."""
     edges, shares = picture.edges, picture.shares
     with np.errstate(divide="ignore"):
@@ -203,14 +177,14 @@ def _image(axis: Axes, picture: Picture, colour: tuple[int, int, int]) -> None:
     if 0.0 < shares.sum() and picture.spread <= _POINT:
         i, j = np.unravel_index(int(shares.argmax()), shares.shape)
         centre = edges[0] + (np.array([i, j]) + 0.5) / shares.shape * (edges[1] - edges[0])
-        axis.plot(*centre, "o", markersize=9, markerfacecolor="none", markeredgecolor=_INK, markeredgewidth=0.8)
+        axis.plot(*centre, "o", markersize=9, markerfacecolor="none", markeredgecolor=paint.ink, markeredgewidth=0.8)
 
 
 def _extent(edges: Array) -> tuple[float, float, float, float]:
     return float(edges[0, 0]), float(edges[1, 0]), float(edges[0, 1]), float(edges[1, 1])
 
 
-def _curve(axis: Axes, picture: Picture | None, truth: Picture | None, cell: int) -> None:
+def _curve(axis: Axes, picture: Picture | None, truth: Picture | None, look: Look, paint: Paint) -> None:
     """A density over the truth's, cut off some way above the truth's peak."""
     like = picture or truth
     assert like is not None
@@ -218,11 +192,11 @@ def _curve(axis: Axes, picture: Picture | None, truth: Picture | None, cell: int
     cuts = np.linspace(like.edges[0, 0], like.edges[1, 0], bins + 1)
     per_unit = 1.0 / (cuts[1] - cuts[0])
     if truth is not None:
-        axis.stairs(truth.shares * per_unit, cuts, fill=True, color=_INK, alpha=0.22, linewidth=0)
+        axis.stairs(truth.shares * per_unit, cuts, fill=True, color=paint.ink, alpha=0.22, linewidth=0)
         axis.set_ylim(0.0, _TALLEST * float(truth.shares.max()) * per_unit)
     if picture is None:
         return
-    axis.stairs(picture.shares * per_unit, cuts, color=_stand_in(cell), linewidth=1.1)
+    axis.stairs(picture.shares * per_unit, cuts, color=paint.of(look), linewidth=1.1)
     notes = [f"{findings.percent(1 - picture.shares.sum())} outside"] if picture.shares.sum() < _NEARLY else []
     if truth is not None and picture.shares.max() > _TALLEST * truth.shares.max():
         notes.append(f"peak {picture.shares.max() * per_unit:.3g}")
@@ -249,27 +223,6 @@ def _key(part: Any) -> None:
         title="share of draws in one cell of the picture",
     )
     axis.title.set_fontsize(9)
-
-
-def _stand_in(cell: int) -> str:
-    """A colour that stands for the CSS variable of a cell until the drawing is text."""
-    return f"#{0x020000 + cell:06x}"
-
-
-def _svg(figure: Figure, looks: Sequence[Look]) -> str:
-    """The drawing as an element for a page: no size of its own, colours of the page."""
-    out = io.StringIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a glyph that its own font lacks: the page's font draws the text
-        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    text = out.getvalue()
-    text = text[text.index("<svg") :].replace(_INK, "currentColor")
-    for look in looks:
-        text = text.replace(_stand_in(look.cell), look.colour)
-    head, rest = text.split(">", 1)
-    wide = 72 * figure.get_figwidth()
-    size = f' aria-hidden="true" style="min-width: {1.15 * wide:.0f}px; max-width: {1.4 * wide:.0f}px">'
-    return re.sub(r' (width|height)="[^"]*"', "", head) + size + rest
 
 
 def title(found: Sequence[Row]) -> str:

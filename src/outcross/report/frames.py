@@ -108,8 +108,20 @@ class Frame:
         return {key: np.array(values) for key, values in found.items()}
 
     def floor_of(self, cell: int) -> dict[str, Floor]:
-        """What models of real rows read in a cell, by quantity."""
+        """What models of real rows read in a cell, by quantity; without a floor, those of the chains themselves."""
+        if self.experiment.floor == 0:
+            return self._first_of(cell)
         return {name: Floor.of(values) for (c, name), values in self.floors.items() if c == cell}
+
+    def _first_of(self, cell: int) -> dict[str, Floor]:
+        """What generation 0 of the chains reads, by quantity."""
+        names = {name for c, name in self._series if c == cell}
+        read = {
+            name: [named[0][name].value for (c, _), named in self.by_chain.items() if c == cell and name in named[0]]
+            for name in names
+        }
+        there = {name: np.array([v for v in values if np.isfinite(v)]) for name, values in read.items()}
+        return {name: Floor.of(values) for name, values in there.items() if len(values)}
 
     @cached_property
     def summaries(self) -> list[Summary]:
@@ -185,6 +197,11 @@ class Frame:
                 "high": r.high,
                 "why": r.why,
             }
+
+    @property
+    def images(self) -> list[str]:
+        """Through what images were seen: the classifier's digest and its accuracy on real ones."""
+        return list(json.loads(self.reader.meta("images") or "[]"))
 
     def density(self, key: Key, generation: int) -> dict[str, NDArray[Any]]:
         """The density picture of a chain at a snapshot: `density_map` and `density_range`; empty if none was taken."""

@@ -11,17 +11,20 @@ import gzip
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from outcross.measures.phase import CATEGORIES, Signs
-from outcross.report import agreement, bands, charts, figures, findings, observatory, tables
+from outcross.measures.phase import Signs
+from outcross.report import agreement, bands, charts, figures, findings, observatory, pictures, tables
 from outcross.report.charts import Axes, Look, Spec
 from outcross.report.curves import CURVES, SHORT, Curves
+from outcross.report.drawing import on_paper
 from outcross.report.frames import Frame
 from outcross.report.parts import Figure, Panel
+from outcross.report.pictures import Plate
 from outcross.report.tables import Table
 from outcross.report.verdict import Course, Verdict, courses, verdicts
 from outcross.runs.store import io_error, write_atomically
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-NAME = "report.html"
+NAME, DRAWINGS = "report.html", "figures"
 _HERE = files("outcross.report")
 
 
@@ -38,14 +41,20 @@ _EDGE = "What is 0 or too small lies on the lower edge of the logarithmic axis."
 
 
 def write(directory: Path) -> Path:
-    """Make the report of a run and return its path. Raises ResourceError if it cannot be written."""
+    """Make the report of a run, and files of its drawings; returns its path. Raises ResourceError if it cannot."""
     frame = Frame(directory)
     try:
-        text = render(frame)
+        page = _Page(frame)
+        text = page.text
+        files = {f"{p.name}.{suffix}": data for p in page.plates for suffix, data in on_paper(p.draw).items()}
     finally:
         frame.close()
     path = directory / NAME
     try:
+        if files:
+            (directory / DRAWINGS).mkdir(exist_ok=True)
+        for name, content in files.items():
+            write_atomically(directory / DRAWINGS / name, content)
         write_atomically(path, text.encode())
     except OSError as e:
         raise io_error(e, path) from e
@@ -54,9 +63,7 @@ def write(directory: Path) -> Path:
 
 def render(frame: Frame) -> str:
     """The page as text."""
-    page = _Page(frame)
-    text: str = _environment().get_template("page.html").render(page=page, frame=frame)
-    return text
+    return _Page(frame).text
 
 
 class _Page:
@@ -66,6 +73,12 @@ class _Page:
         self.frame = frame
         self.looks = charts.looks(frame)
         self.shown = self.looks[: charts.DRAWN]
+
+    @property
+    def text(self) -> str:
+        """The whole page."""
+        text: str = _environment().get_template("page.html").render(page=self, frame=self.frame)
+        return text
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
@@ -109,26 +122,12 @@ class _Page:
     @property
     def margins(self) -> list[str]:
         """When a collapse counts, in the words of what was measured."""
-        m = self.frame.experiment.margin
-        of_numbers = (
-            f"early collapse is tail mass below {m.tail} of the floor's with the bulk intact; late collapse is "
-            f"generalised variance below {m.variance} of the floor's, or a distance more than {m.distance} sd beyond "
-            f"it, or a shape more than {m.shape} beyond it"
-        )
-        of_categories = (
-            f"early collapse is less than {m.tail} of what the floor keeps of the true mass of the rarest 1 % of "
-            f"categories (5 % where there are too few), with the bulk intact; late collapse is heterozygosity below "
-            f"{m.variance} of the floor's, or a total variation more than {m.distance} beyond it"
-        )
-        return [of_categories if signs is CATEGORIES else of_numbers for signs in self.kinds]
+        return [signs.rule.format(**asdict(self.frame.experiment.margin)) for signs in self.kinds]
 
     @property
     def halved(self) -> list[str]:
         """Whose halving the table of events tells, in the words of what was measured."""
-        return [
-            "true mass left of the rarest categories" if signs is CATEGORIES else "tail mass of the worst column"
-            for signs in self.kinds
-        ]
+        return [signs.halved for signs in self.kinds]
 
     @property
     def policies(self) -> list[str]:
@@ -153,7 +152,13 @@ class _Page:
         """Every figure that this run has numbers for."""
         curves = (self._curves(c) for c in CURVES)
         rare = observatory.figure(self.frame, self.looks)
-        return [f for f in (self.agreement, self._densities(), rare, *curves, self._phases()) if f is not None]
+        drawn = (plate.figure for plate in self.plates)
+        return [f for f in (self.agreement, self._densities(), rare, *drawn, *curves, self._phases()) if f is not None]
+
+    @cached_property
+    def plates(self) -> list[Plate]:
+        """The drawings of a run on images."""
+        return pictures.plates(self.frame, self.looks)
 
     @cached_property
     def agreement(self) -> Figure | None:

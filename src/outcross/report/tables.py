@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from outcross.core.stats import Interval
-from outcross.measures.phase import CATEGORIES, NUMBERS, Signs
+from outcross.measures.phase import KINDS, NUMBERS, Signs
 from outcross.report import charts, findings
 from outcross.report.charts import number, span, spread
 from outcross.report.findings import percent
@@ -66,15 +66,14 @@ def events(frame: Frame, verdicts: Sequence[Verdict], courses: Sequence[Sequence
 
 
 def kinds(frame: Frame) -> list[Signs]:
-    """The quantities that decide in a run: those of numbers, of categories, or both."""
+    """The quantities that decide in a run: those of numbers, of categories, of images."""
     there = {s.measure for s in frame.summaries}
-    return [signs for signs in (NUMBERS, CATEGORIES) if there & signs.variance.keys()] or [NUMBERS]
+    return [signs for signs in KINDS if there & signs.variance.keys()] or [NUMBERS]
 
 
 def _lost(found: Sequence[Signs]) -> tuple[list[str], list[str]]:
     """What the tail and the variance of a run are called."""
-    tails = ["rare mass" if signs is CATEGORIES else "tail" for signs in found]
-    return tails, ["heterozygosity" if signs is CATEGORIES else "variance" for signs in found]
+    return [signs.short[0] for signs in found], [signs.short[1] for signs in found]
 
 
 def _share(share: Interval, of: int) -> str:

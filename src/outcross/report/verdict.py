@@ -9,13 +9,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from outcross.core.stats import Interval, median_interval, share_interval
-from outcross.measures.phase import CATEGORIES, NUMBERS, Floor, Margins, Phase, alarm, limits, phase, signs
+from outcross.measures.phase import CATEGORIES, IMAGES, KINDS, Floor, Margins, Phase, alarm, limits, phase, signs
 from outcross.report.frames import Frame
 
 _HALF = 0.5
 _NOTHING = 1e-12  # less is rounding
-_TAILS = ("tail_worst_99", "tail_worst_95", *CATEGORIES.tails)  # whose halving is the first event: the worst column's
-_VARIANCES = (*NUMBERS.variance, *CATEGORIES.variance)
+_TAILS = (
+    "tail_worst_99",
+    "tail_worst_95",
+    *CATEGORIES.tails,
+    *IMAGES.tails,
+)  # whose halving is the first event: the worst column's
+_VARIANCES = tuple(name for signs in KINDS for name in signs.variance)
 
 
 class Course(NamedTuple):

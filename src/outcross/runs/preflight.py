@@ -10,11 +10,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from outcross.core.contracts import Generation, Model, Trial
+from outcross.core.corpus import Corpus
 from outcross.core.errors import FitDegenerate, InputError, ResourceError
 from outcross.core.loop import Chain
+from outcross.core.rng import Purpose
 from outcross.runs import plugins, worker
+from outcross.runs.engines.local import torch_threads
 from outcross.runs.spec import Cell, Experiment, build
 
+_LONG = 1800.0  # seconds of training that are worth a word before they begin
 _LOOKED_AT = 10_000  # generations whose row counts are looked at before the start
 
 
@@ -60,7 +65,7 @@ def pool_bytes(chain: Chain, generations: int) -> int:
     rows = [chain.samples.at(t) for t in (0, generations)]
     if chain.policy.rows(1, 1, 1).previous > 1 or getattr(chain.policy, "keep_all", False):
         pool += sum(chain.samples.at(t) for t in range(1, generations + 1))
-    return 8 * len(chain.source.columns) * max(pool, *rows)
+    return chain.row_bytes * max(pool, *rows)
 
 
 def check_memory(chains: list[Chain], experiment: Experiment, workers: int, memory: int | None) -> None:
@@ -112,6 +117,46 @@ def _kernels(chain: Chain) -> Path | None:
     return None
 
 
+def look_at_images(experiment: Experiment, say: Callable[[str], None]) -> list[str]:
+    """Train the classifiers that measures of images need, once, before every worker does; tell how good each is."""
+    if not any(m.needs == "images" for m in plugins.measures(experiment.measures)):
+        return []
+    found = {id(g): g for cell in experiment.settled if (g := worker.source_of(cell)[1].gallery) is not None}
+    with torch_threads(1):  # the last bits of weights depend on how many there are
+        for gallery in found.values():
+            if not gallery.ready:
+                say("training a classifier of the real images, the first time only: up to some minutes")
+            say(gallery.told)
+        return [gallery.told for gallery in found.values()]
+
+
+def say_if_long(experiment: Experiment, chains: list[Chain], workers: int, say: Callable[[str], None]) -> None:
+    """Before fits that take minutes each: about how long the whole would take on this machine."""
+    seconds = 0.0
+    for chain in chains:
+        with suppress(FitDegenerate):  # which ends its chain at once
+            seconds += _training(chain, experiment)[0] if hasattr(chain.learner, "trial") else 0.0
+    if seconds / workers > _LONG:
+        say(
+            f"training takes about {seconds / workers / 3600:.1f} h here (measures not counted): a GPU shortens it; or "
+            "take fewer generations and chains first: the same command with more goes on from there, also after Ctrl-C"
+        )
+
+
+def _training(chain: Chain, experiment: Experiment) -> tuple[float, Model]:
+    """Seconds in which a chain's fits are done, one after the other, all chains of the cell; and a model to measure."""
+    assert isinstance(chain.original, Corpus)
+    with torch_threads(1):
+        trial: Trial = chain.learner.trial(chain.original, chain.streams.stream(0, Purpose.FIT))  # type: ignore[attr-defined]
+    rows = total = len(chain.original)
+    for t in range(1, experiment.generations + 1):
+        n = chain.samples.at(t)
+        rows = sum(chain.policy.rows(t, n, rows))
+        total += min(rows, chain.policy.budget_rows(t, n) or rows)
+    fits = experiment.chains * total + experiment.floor * len(chain.original)
+    return trial.seconds * fits / len(chain.original), trial.model
+
+
 def outlook(experiment: Experiment, workers: int) -> Outlook:
     """Time, disk and memory that a run would take, from a few generations of each cell really run."""
     seconds, disk, memory, notes = 0.0, 65536.0, 0, []
@@ -119,7 +164,9 @@ def outlook(experiment: Experiment, workers: int) -> Outlook:
     for cell in experiment.settled:
         chain = build(cell, worker.source_of(cell)[0], experiment.seed, 0)
         check_rows(cell, chain, experiment)
-        per_generation, per_record, state = _probe(chain, cell, experiment)
+        look_at_images(experiment, lambda text: None)
+        trains = hasattr(chain.learner, "trial")
+        per_generation, per_record, state = (_tried if trains else _probe)(chain, cell, experiment)
         records = len(experiment.records())
         seconds += experiment.chains * (per_generation * experiment.generations + per_record * records)
         kept = sum(experiment.kept(g) for g in experiment.records()) + 2
@@ -127,24 +174,38 @@ def outlook(experiment: Experiment, workers: int) -> Outlook:
         if getattr(chain.policy, "needs_pool", True):
             disk += experiment.chains * pool_bytes(chain, experiment.generations)
         memory = max(memory, 4 * workers * pool_bytes(chain, experiment.generations))
-        notes.append(f"{cell.label}: {1 / max(per_generation, 1e-9):,.0f} generations a second on one core")
+        pace = f"{1 / max(per_generation, 1e-9):,.0f} generations a second"
+        pace = pace if per_generation < 1.0 else f"{per_generation:,.0f} seconds a generation"
+        notes.append(f"{cell.label}: {pace} on one core")
     work = experiment.generations * experiment.chains * len(experiment.settled)
     return Outlook(seconds / workers, int(disk), memory, work, notes)
 
 
+def _tried(chain: Chain, cell: Cell, experiment: Experiment) -> tuple[float, float, float]:
+    """The same from fits cut short."""
+    seconds, model = _training(chain, experiment)
+    per_generation = seconds / experiment.chains / max(1, experiment.generations)
+    return per_generation, *_measured(chain, cell, experiment, Generation(0, None, model))
+
+
 def _probe(chain: Chain, cell: Cell, experiment: Experiment) -> tuple[float, float, float]:
     """Seconds a generation, seconds a record, bytes of a state."""
-    from outcross.measures.context import Context
-
     at = chain.leap(chain.start(), min(2, experiment.generations))  # compiles what there is to compile
     ahead = min(experiment.generations, at.t + 20)
     began = time.perf_counter()
     later = chain.leap(at, ahead)
     per_generation = (time.perf_counter() - began) / max(1, ahead - at.t)
+    return per_generation, *_measured(chain, cell, experiment, later)
+
+
+def _measured(chain: Chain, cell: Cell, experiment: Experiment, later: Generation) -> tuple[float, float]:
+    """Seconds a record, bytes of a state."""
+    from outcross.measures.context import Context
+
     cheap = tuple(m for m in plugins.measures(experiment.measures) if not m.heavy)
     for _ in range(2):  # the first time compiles, imports and reads the reference: the second is what a record costs
         context = Context(worker.source_of(cell)[1], later.model, later.model, chain.streams, later.t)
         began = time.perf_counter()
         worker.take(cheap, later, context)
         per_record = time.perf_counter() - began
-    return per_generation, per_record, float(sum(a.nbytes for a in later.model.state().values()))
+    return per_record, float(sum(a.nbytes for a in later.model.state().values()))

@@ -103,7 +103,9 @@ def run(experiment: Experiment, root: Path, options: Options | None = None, watc
     for cell, chain in zip(experiment.settled, chains, strict=True):
         preflight.check_rows(cell, chain, experiment)
     preflight.compile_kernels(experiment.settled, chains, watcher.say)
+    seen = preflight.look_at_images(experiment, watcher.say)
     if not directory.exists():
+        preflight.say_if_long(experiment, chains, options.cores, watcher.say)
         for cell, chain in zip(experiment.settled, chains, strict=True):
             preflight.try_statistics(cell, chain)
     store = Writer(directory, whole)
@@ -112,6 +114,8 @@ def run(experiment: Experiment, root: Path, options: Options | None = None, watc
         _check_whole(store)
         experiment = _merge(store, experiment, watcher)
         _describe(store, experiment, chains)
+        if seen:
+            store.set_meta(images=json.dumps(seen))
         _note_environment(store, watcher)
         with _signals(caught):
             _Run(store, experiment, options, watcher, caught).go()
