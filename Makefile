@@ -35,6 +35,7 @@ slow: .venv/.dev
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks.chain
 	$(BIN)/python -m benchmarks.exact
+	$(BIN)/python -m benchmarks.vae
 
 clean:
 	rm -rf .venv

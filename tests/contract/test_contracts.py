@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits
+from torch import nn
 
 from outcross.core.checks import check_learner, check_measure, check_policy, check_source
 from outcross.core.contracts import Generation, Measure, Quantity, Reading, Rows
@@ -71,9 +73,28 @@ def mnist(folder: Path) -> dict[str, object]:
     return {"path": str(shared("mnist"))}
 
 
+class Noisy(nn.Module):
+    """A mean image, and noise about it."""
+
+    def __init__(self, shape, noise=0.1):
+        super().__init__()
+        self.mean, self.noise = nn.Parameter(torch.full(shape, 0.5)), noise
+
+    def loss(self, images, generator):
+        return (images - self.mean).square().sum()
+
+    def sample(self, n, generator):
+        return (self.mean + self.noise * torch.randn((n, *self.mean.shape), generator=generator)).clamp(0, 1)
+
+
+def module(folder: Path) -> dict[str, object]:
+    return {"object": f"{__name__}:Noisy", "options": {"noise": 0.2}, "epochs": 2}
+
+
 # what a kind needs before it can be built; one that needs something and is not here fails its test
 NEEDED = {
     ("families", "command"): command,
+    ("families", "module"): module,
     ("sources", "file"): file,
     ("sources", "column"): column,
     ("sources", "mnist"): mnist,

@@ -90,7 +90,10 @@ def test_no_subclass_inherits_statistics():
     [
         (lambda: chain(Gaussian(), replace(), Zipf(10)), "the learner fits numbers, the source gives categories"),
         (lambda: chain(Categorical(), replace(), Normal()), "the learner fits categories, the source gives numbers"),
-        (lambda: chain(Gaussian(), replace(), Normal(), pools="some"), "pools is one of auto, rows, statistics, stream, got 'some'"),
+        (
+            lambda: chain(Gaussian(), replace(), Normal(), pools="some"),
+            "pools is one of auto, rows, statistics, stream, got 'some'",
+        ),
         (lambda: Samples(0), "samples start with 1 to 1e\\+12 rows, got 0"),
         (lambda: Samples(10**13), "samples start with 1 to 1e\\+12 rows"),
         (lambda: Zipf(1), "categories number 2 to 1,048,576, got 1"),

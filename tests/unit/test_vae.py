@@ -14,6 +14,7 @@ from outcross.core.streamed import Streamed
 from outcross.families import neural, vae
 from outcross.families.gaussian import Learner as Gaussian
 from outcross.families.neural import networks, training
+from outcross.families.neural.linear import Linear
 from outcross.families.vae import Learner
 from outcross.sources.digits import Source as Digits
 from outcross.sources.normal import Source as Normal
@@ -64,13 +65,30 @@ def test_the_loss_is_reconstruction_plus_divergence_summed_over_pixels_and_image
     assert got.item() == pytest.approx((error + beta * divergence).item(), rel=1e-4)
 
 
+@pytest.mark.parametrize("rows", [1, 7, 128])
+def test_the_fast_linear_layer_is_torchs_own_in_value_and_gradient(rows):
+    ours = training.seeded(lambda: Linear(30, 20), FIT)
+    theirs = torch.nn.Linear(30, 20)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn((rows, 30), generator=torch.Generator().manual_seed(0))
+    weights = torch.randn((rows, 20), generator=torch.Generator().manual_seed(1))
+    found = []
+    for layer in (ours, theirs):
+        given = x.clone().requires_grad_()
+        out = layer(given)
+        (out * weights).sum().backward()
+        found.append((out.detach(), given.grad, layer.weight.grad, layer.bias.grad))
+    for ours_, theirs_ in zip(*found, strict=True):
+        assert torch.allclose(ours_, theirs_, rtol=1e-5, atol=1e-5)
+
+
 def test_more_training_lowers_the_loss(digits):
     pool = digits.draw(1000, STREAMS.stream(0, Purpose.SOURCE))
     loss = []
     for epochs in (1, 10):
         learner = Learner(epochs=epochs, width=64, latent=4)
         network = learner.network_for(pool.shape, None, FIT)
-        loss.append(training.train(network, pool, FIT, learner._plan, torch.device("cpu")))
+        loss.append(training.train(network, pool, FIT, learner.plan, torch.device("cpu")))
     assert loss[1] < 0.8 * loss[0]
 
 

@@ -16,6 +16,9 @@ def main() -> None:
     from outcross.core.errors import OutcrossError, one_line
 
     debug = "--debug" in sys.argv
+    sys.path.append(
+        os.getcwd()
+    )  # last, so that a file there hides no installed module: for `mymodule:Name` in settings
     try:
         app(prog_name="outcross")
     except OutcrossError as e:

@@ -93,6 +93,8 @@ def _network(shape: tuple[int, ...], classes: int) -> Any:
     """Two 3 x 3 convolutions with pooling, one hidden layer, one output layer: 421,642 parameters at 28 x 28."""
     from torch import nn
 
+    from outcross.families.neural.linear import Linear
+
     channels, height, width = (1 if len(shape) == 2 else shape[2]), shape[0], shape[1]
     body = nn.Sequential(
         nn.Conv2d(channels, 32, 3, padding=1),
@@ -102,10 +104,10 @@ def _network(shape: tuple[int, ...], classes: int) -> Any:
         nn.ReLU(),
         nn.MaxPool2d(2),
         nn.Flatten(),
-        nn.Linear(64 * (height // 4) * (width // 4), HIDDEN),
+        Linear(64 * (height // 4) * (width // 4), HIDDEN),
         nn.ReLU(),
     )
-    return nn.Sequential(body, nn.Linear(HIDDEN, classes))
+    return nn.Sequential(body, Linear(HIDDEN, classes))
 
 
 def train(corpus: Corpus, classes: int, rng: Stream) -> Classifier:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from outcross.core.contracts import Generation, Model, Trial
 from outcross.core.corpus import Corpus
-from outcross.core.errors import FitDegenerate, InputError, ResourceError
+from outcross.core.errors import FitDegenerate, InputError, LearnerError, OutcrossError, ResourceError
 from outcross.core.loop import Chain
 from outcross.core.rng import Purpose
 from outcross.runs import plugins, worker
@@ -146,8 +146,7 @@ def say_if_long(experiment: Experiment, chains: list[Chain], workers: int, say: 
 def _training(chain: Chain, experiment: Experiment) -> tuple[float, Model]:
     """Seconds in which a chain's fits are done, one after the other, all chains of the cell; and a model to measure."""
     assert isinstance(chain.original, Corpus)
-    with torch_threads(1):
-        trial: Trial = chain.learner.trial(chain.original, chain.streams.stream(0, Purpose.FIT))  # type: ignore[attr-defined]
+    trial = _trial(chain, chain.original)
     rows = total = len(chain.original)
     for t in range(1, experiment.generations + 1):
         n = chain.samples.at(t)
@@ -155,6 +154,17 @@ def _training(chain: Chain, experiment: Experiment) -> tuple[float, Model]:
         total += min(rows, chain.policy.budget_rows(t, n) or rows)
     fits = experiment.chains * total + experiment.floor * len(chain.original)
     return trial.seconds * fits / len(chain.original), trial.model
+
+
+def _trial(chain: Chain, pool: Corpus) -> Trial:
+    """A fit cut short. Whatever a user's module raises becomes a LearnerError."""
+    try:
+        with torch_threads(1):
+            return chain.learner.trial(pool, chain.streams.stream(0, Purpose.FIT))  # type: ignore[attr-defined, no-any-return]
+    except (OutcrossError, FitDegenerate):
+        raise
+    except Exception as e:
+        raise LearnerError(f"the learner failed: {type(e).__name__}: {e}") from e
 
 
 def outlook(experiment: Experiment, workers: int) -> Outlook:

@@ -103,9 +103,10 @@ def run(experiment: Experiment, root: Path, options: Options | None = None, watc
     for cell, chain in zip(experiment.settled, chains, strict=True):
         preflight.check_rows(cell, chain, experiment)
     preflight.compile_kernels(experiment.settled, chains, watcher.say)
-    seen = preflight.look_at_images(experiment, watcher.say)
     if not directory.exists():
         preflight.say_if_long(experiment, chains, options.cores, watcher.say)
+    seen = preflight.look_at_images(experiment, watcher.say)
+    if not directory.exists():
         for cell, chain in zip(experiment.settled, chains, strict=True):
             preflight.try_statistics(cell, chain)
     store = Writer(directory, whole)

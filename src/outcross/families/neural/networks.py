@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from outcross.core.errors import require
+from outcross.families.neural.linear import Linear
 
 Shape = tuple[int, int, int]
 
@@ -18,7 +19,7 @@ class TwoHeads(nn.Module):
 
     def __init__(self, body: nn.Module, features: int, latent: int) -> None:
         super().__init__()
-        self.body, self.mu, self.logvar = body, nn.Linear(features, latent), nn.Linear(features, latent)
+        self.body, self.mu, self.logvar = body, Linear(features, latent), Linear(features, latent)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(n, latent) twice."""
@@ -29,8 +30,8 @@ class TwoHeads(nn.Module):
 def dense(shape: Shape, latent: int, width: int) -> tuple[nn.Module, nn.Module]:
     """One hidden layer of `width` units on each side."""
     pixels = math.prod(shape)
-    encoder = TwoHeads(nn.Sequential(nn.Flatten(), nn.Linear(pixels, width), nn.ReLU()), width, latent)
-    decoder = nn.Sequential(nn.Linear(latent, width), nn.ReLU(), nn.Linear(width, pixels), nn.Unflatten(1, shape))
+    encoder = TwoHeads(nn.Sequential(nn.Flatten(), Linear(pixels, width), nn.ReLU()), width, latent)
+    decoder = nn.Sequential(Linear(latent, width), nn.ReLU(), Linear(width, pixels), nn.Unflatten(1, shape))
     return encoder, decoder
 
 
@@ -50,7 +51,7 @@ def conv(shape: Shape, latent: int, width: int) -> tuple[nn.Module, nn.Module]:
         nn.Conv2d(channels, width, 4, 2, 1), nn.ReLU(), nn.Conv2d(width, 2 * width, 4, 2, 1), nn.ReLU(), nn.Flatten()
     )
     decoder = nn.Sequential(
-        nn.Linear(latent, features),  # no activation after it
+        Linear(latent, features),  # no activation after it
         nn.Unflatten(1, inner),
         nn.ConvTranspose2d(2 * width, width, 4, 2, 1),
         nn.ReLU(),

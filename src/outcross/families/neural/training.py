@@ -6,12 +6,13 @@ Rows go by in minibatches without a data loader: on one thread that alone nearly
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from outcross.core.contracts import State
@@ -112,15 +113,24 @@ def images(rows: Tensor) -> Tensor:
     return pixels.unsqueeze(1) if pixels.dim() == 3 else pixels.permute(0, 3, 1, 2)
 
 
-def rows(pixels: Tensor) -> Tensor:
-    """The other way round: (n, h, w) or (n, h, w, c)."""
-    return pixels.squeeze(1) if pixels.shape[1] == 1 else pixels.permute(0, 2, 3, 1)
+def rows(pixels: Tensor) -> NDArray[np.float32]:
+    """The other way round: an array (n, h, w) or (n, h, w, c)."""
+    turned = pixels.squeeze(1) if pixels.shape[1] == 1 else pixels.permute(0, 2, 3, 1)
+    return np.ascontiguousarray(turned.float().cpu().numpy())
 
 
-def chunks(n: int) -> Iterator[int]:
-    """Sizes of the pieces in which n images are made: memory stays bounded."""
+def in_chunks(make: Callable[[int], NDArray[np.float32]], n: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """N images of a shape from a function that makes some: memory stays bounded."""
+    made = np.empty((n, *shape), dtype=np.float32)
     for first in range(0, n, _CHUNK):
-        yield min(_CHUNK, n - first)
+        size = min(_CHUNK, n - first)
+        made[first : first + size] = make(size)
+    return made
+
+
+def where(module: nn.Module) -> torch.device:
+    """The device that a module is on."""
+    return next(module.parameters()).device
 
 
 def to_state(module: nn.Module) -> State:

@@ -1,0 +1,94 @@
+"""Any torch module of images, by dotted path: also a Lightning module, a diffusers pipeline's parts (docs/images.md).
+
+    learner: {kind: module, object: "mylab.flows:Flow", options: {depth: 4}, epochs: 10}
+
+The object is called with `shape` (channels, height, width) and the options and gives a torch.nn.Module with
+
+    loss(images, generator) -> a scalar to minimise; images (n, channels, height, width) in [0, 1]
+    sample(n, generator) -> n images of that form
+
+where `generator` is a torch.Generator on the CPU: the only chance that a run can repeat.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from outcross.core.contracts import State
+from outcross.core.errors import InputError, LearnerError, require
+from outcross.core.rng import Stream
+from outcross.families.adapter import resolve
+from outcross.families.neural.learner import Trained
+
+
+@dataclass(frozen=True, eq=False)
+class ModuleModel:
+    """A trained module as its weights."""
+
+    learner: Learner
+    shape: tuple[int, ...]  # of a row
+    weights: State
+
+    @cached_property
+    def _network(self) -> Any:
+        return self.learner.network_for(self.shape, self.weights)
+
+    def sample(self, n: int, rng: Stream) -> np.ndarray:
+        """N images float32. Raises LearnerError when the module gives another shape."""
+        import torch
+
+        from outcross.families.neural import training
+
+        chance = training.generator(rng)
+
+        def some(size: int) -> np.ndarray:
+            with torch.no_grad():
+                made = training.rows(self._network.sample(size, chance))
+            if made.shape != (size, *self.shape):
+                raise LearnerError(f"{self.learner.object}.sample({size}) gave {made.shape}, not {(size, *self.shape)}")
+            return made
+
+        return training.in_chunks(some, n, self.shape)
+
+    def state(self) -> State:
+        """Weights by name, and the shape of a row."""
+        return {**self.weights, "shape": np.array(self.shape, dtype=np.int64)}
+
+
+@dataclass(frozen=True)
+class Learner(Trained):
+    """object: dotted path of a class or function that gives the module. options: its arguments besides `shape`. The
+    rest as for every trained module (`families/neural/learner.py`).
+    """
+
+    object: str = field(kw_only=True)
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(":" in self.object, f"object is package.module:Name of a torch module, got {self.object!r}")
+        resolve(self.object)
+
+    def __hash__(self) -> int:
+        return hash((self.object, repr(sorted(self.options.items()))))
+
+    def build(self, shape: tuple[int, int, int]) -> Any:
+        """A new module. Raises InputError when it is none, or lacks a method."""
+        from torch import nn
+
+        try:
+            made = resolve(self.object)(shape=shape, **self.options)
+        except TypeError as e:
+            raise InputError(f"{self.object}: {e}") from e
+        require(isinstance(made, nn.Module), f"{self.object} gave a {type(made).__name__}, not a torch.nn.Module")
+        for method in ("loss", "sample"):
+            require(hasattr(made, method), f"{self.object} has no {method}(): see docs/images.md")
+        return made
+
+    def model(self, shape: tuple[int, ...], weights: State) -> ModuleModel:
+        """The model of rows of a shape with these weights."""
+        return ModuleModel(self, shape, weights)

@@ -1,0 +1,108 @@
+"""What learners that train torch modules on images share: settings, the fit, loading, a trial."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+from outcross.core.contracts import State, Trial
+from outcross.core.corpus import Corpus
+from outcross.core.errors import require
+from outcross.core.rng import Stream
+from outcross.core.streamed import Streamed
+from outcross.families.neural import need_torch
+
+if TYPE_CHECKING:
+    from outcross.families.neural.training import Plan
+
+_TRIED = 8  # minibatches of a trial
+
+
+class Weighted(Protocol):
+    """A model kept as its weights."""
+
+    shape: tuple[int, ...]
+    weights: State
+
+
+@dataclass(frozen=True)
+class Trained:
+    """epochs: passes over the pool. batch: images of a minibatch. optimiser, with its step size `rate` and weight
+    `decay`; sgd has momentum 0.9. init: `scratch` in every generation, or the `previous` one's weights. device: `auto`
+    takes CUDA where there is one. precision: `bf16` computes matrix products in 16 bits: faster, and other numbers.
+    """
+
+    items: ClassVar[str] = "images"
+    streams: ClassVar[bool] = True
+
+    epochs: int = 20
+    batch: int = 128
+    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
+    rate: float = 1e-3
+    decay: float = 0.0
+    init: Literal["scratch", "previous"] = "scratch"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["fp32", "bf16"] = "fp32"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch"):
+            require(getattr(self, name) >= 1, f"{name} is 1 or more, got {getattr(self, name)}")
+        require(self.rate > 0.0, f"rate is positive, got {self.rate:g}")
+        require(self.decay >= 0.0, f"decay is at least 0, got {self.decay:g}")
+        need_torch()
+
+    def build(self, shape: tuple[int, int, int]) -> Any:
+        """A new module for images (channels, height, width), with `loss(images, generator)`."""
+        raise NotImplementedError
+
+    def model(self, shape: tuple[int, ...], weights: State) -> Any:
+        """The model of rows of a shape with these weights."""
+        raise NotImplementedError
+
+    def fit(self, pool: Corpus | Streamed, rng: Stream, previous: Any = None) -> Any:
+        """Train on images. Raises FitDegenerate when the loss diverges, InputError unless rows are images."""
+        from outcross.families.neural import training
+
+        shape = previous.shape if isinstance(pool, Streamed) else pool.shape
+        require(len(shape) in (2, 3), "this family fits images: use a source such as digits, mnist or image_folder")
+        warm = previous.weights if self.init == "previous" and previous is not None else None
+        network = self.network_for(shape, warm, rng)
+        training.train(network, pool, rng._replace(shard=1), self.plan, training.device_of(self.device))
+        return self.model(shape, training.to_state(network))
+
+    def load(self, state: State) -> Any:
+        """The model whose state this is: weights by name, and the shape of a row."""
+        weights = {name: value for name, value in state.items() if name != "shape"}
+        return self.model(tuple(int(s) for s in state["shape"]), weights)
+
+    def trial(self, pool: Corpus, rng: Stream) -> Trial:
+        """How long a fit to the pool would take, from a few minibatches."""
+        few = pool.take(slice(0, _TRIED * self.batch))
+        short = replace(self, epochs=1)
+        short.fit(few.take(slice(0, self.batch)), rng)  # the first minibatch pays for imports and memory
+        began = time.perf_counter()
+        model = short.fit(few, rng)
+        return Trial((time.perf_counter() - began) / len(few) * len(pool) * self.epochs, model)
+
+    @property
+    def plan(self) -> Plan:
+        """How a module is trained."""
+        from outcross.families.neural.training import Plan
+
+        return Plan(self.epochs, self.batch, self.optimiser, self.rate, self.decay, self.precision)
+
+    def network_for(self, shape: tuple[int, ...], weights: State | None, rng: Stream | None = None) -> Any:
+        """The module for rows of a shape: with these weights, or new ones drawn from the stream."""
+        import torch
+
+        from outcross.families.neural import training
+
+        sides = (1 if len(shape) == 2 else shape[2], shape[0], shape[1])
+        network = self.build(sides) if rng is None else training.seeded(lambda: self.build(sides), rng)
+        if weights is not None:
+            training.from_state(network, weights)
+        # channels last: convolutions are faster so, and a loaded network must compute what the trained one did
+        network.to(training.device_of(self.device))
+        network.to(memory_format=torch.channels_last)
+        return network.eval()

@@ -1,0 +1,47 @@
+"""Linear layers whose products oneDNN computes, in fp32, on a CPU.
+
+PyTorch leaves them to the BLAS it was built with, which on processors of another maker runs at half their speed
+(`benchmarks/vae.py` has the ratio). Where oneDNN's operator is not there, on another device, and under autocast, these
+are the layers of torch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Linear(nn.Linear):
+    """A `torch.nn.Linear` in everything but its speed."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(n, in) to (n, out)."""
+        if _served(input, self.weight):
+            return _Product.apply(input, self.weight, self.bias)  # type: ignore[no-any-return]
+        return super().forward(input)
+
+
+def _served(x: Tensor, weight: Tensor) -> bool:
+    plain = x.dim() == 2 and x.dtype == weight.dtype == torch.float32 and x.device.type == "cpu"
+    return plain and not torch.is_autocast_enabled("cpu") and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """X weight' + bias."""
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")  # type: ignore[no-any-return]
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        context.save_for_backward(x, weight)
+        return _product(x, weight, bias)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+        x, weight = context.saved_tensors
+        (g,) = gradients
+        back = _product(g, weight.t()) if context.needs_input_grad[0] else None
+        return back, _product(g.t(), x.t()), g.sum(dim=0)
