@@ -113,7 +113,7 @@ def _draw_samples(
     across = len(generations) + (real is not None)
     figure, rows = _sheet(1.75 * across, [(1.75 + 0.5)] * len(found))
     for (look, grids), part in zip(found, rows, strict=True):
-        part.suptitle(short(look.label), x=0.01, ha="left", fontsize=10, weight="bold", color=paint.of(look))
+        part.suptitle(short(look.label), x=0.01, ha="left", fontsize=10, weight="bold")
         axes = part.subplots(1, across, squeeze=False)[0]
         names = (["real"] if real is not None else []) + [f"generation {g:,}" for g in generations]
         each = ([real] if real is not None else []) + [grids.get(g) for g in generations]
@@ -178,7 +178,7 @@ def _draw_codes(found: Sequence[tuple[Look, dict[int, Array]]], paint: Paint) ->
     wide = 0.9 + 0.5 * max(len(a) for _, grids in found for a in grids.values())
     figure, rows = _sheet(wide, [0.4 + 0.5 * len(grids) for _, grids in found])
     for (look, grids), part in zip(found, rows, strict=True):
-        part.suptitle(short(look.label), x=0.01, ha="left", fontsize=10, weight="bold", color=paint.of(look))
+        part.suptitle(short(look.label), x=0.01, ha="left", fontsize=10, weight="bold")
         axis = part.subplots(1, 1)
         images = np.concatenate(list(grids.values()))
         each = len(next(iter(grids.values())))
@@ -217,7 +217,7 @@ def _draw_latent(found: Sequence[tuple[Look, dict[int, Array]]], paint: Paint) -
     width = EDGES[1] - EDGES[0]
     for axis, (look, shares) in zip(axes, found, strict=True):
         axis.patch.set_alpha(0.0)
-        axis.set_title(short(look.label), fontsize=10, weight="bold", color=paint.of(look))
+        axis.set_title(short(look.label), fontsize=10, weight="bold")
         axis.set_xlabel("mu")
         for i, (g, values) in enumerate(shares.items()):
             strength = 0.25 + 0.75 * i / max(1, len(shares) - 1)
@@ -260,7 +260,7 @@ def _draw_classes(found: Sequence[tuple[Look, dict[int, Array]]], paint: Paint) 
     figure, rows = _sheet(6.4, [0.75 + 0.19 * classes] * len(found))
     scale = PowerNorm(0.5, 0.0, math.ceil(20.0 * top) / 20.0)
     for (look, shares), part in zip(found, rows, strict=True):
-        part.suptitle(short(look.label), x=0.01, ha="left", fontsize=10, weight="bold", color=paint.of(look))
+        part.suptitle(short(look.label), x=0.01, ha="left", fontsize=10, weight="bold")
         axis = part.subplots(1, 1)
         axis.imshow(np.array(list(shares.values())).T, norm=scale, cmap="viridis", aspect="auto", interpolation="none")
         axis.set_xticks(range(len(shares)), [f"{g:,}" for g in shares], fontsize=8)
