@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.datasets import load_digits
 from torch import nn
 
@@ -73,6 +74,19 @@ def mnist(folder: Path) -> dict[str, object]:
     return {"path": str(shared("mnist"))}
 
 
+def image_folder(folder: Path) -> dict[str, object]:
+    for i, pixels in enumerate(load_digits().images[:60].astype(np.uint8) * 15):
+        (folder / str(i % 3)).mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(folder / str(i % 3) / f"{i}.png")
+    return {"path": str(folder)}
+
+
+def npz(folder: Path) -> dict[str, object]:
+    digits = load_digits()
+    np.savez(folder / "digits.npz", images=digits.images / 16, labels=digits.target)
+    return {"path": str(folder / "digits.npz")}
+
+
 class Noisy(nn.Module):
     """A mean image, and noise about it."""
 
@@ -98,6 +112,8 @@ NEEDED = {
     ("sources", "file"): file,
     ("sources", "column"): column,
     ("sources", "mnist"): mnist,
+    ("sources", "image_folder"): image_folder,
+    ("sources", "npz"): npz,
 }
 
 

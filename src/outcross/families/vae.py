@@ -1,5 +1,6 @@
-"""Variational autoencoders of images (Kingma and Welling 2014): the paper's convolutional one, a small dense one, or
-any pair of encoder and decoder by dotted path.
+"""Variational autoencoders of images: the paper's convolutional one, a dense one, or any pair of modules.
+
+Kingma and Welling 2014; Shumailov et al. 2024, code.
 """
 
 from __future__ import annotations

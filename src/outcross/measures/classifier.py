@@ -23,7 +23,6 @@ from outcross.core.rng import FIXED, Purpose, Stream
 from outcross.families.neural import need_torch
 from outcross.sources.fetch import cache
 
-VERSION = 1  # raised when the same images would give other weights
 HIDDEN = 128
 _STEPS, _LARGEST, _SMALLEST = 400, 256, 16  # minibatches at least, their sizes
 _RATE, _EPOCHS = 3e-3, 4  # peak of the one-cycle schedule, epochs at least
@@ -162,7 +161,8 @@ def _place(corpus: Corpus, classes: int) -> Path:
     need_torch()
     import torch
 
-    name = f"{VERSION}/{classes}/{torch.__version__}/{corpus.digest}"
+    schedule = (HIDDEN, _STEPS, _LARGEST, _SMALLEST, _RATE, _EPOCHS)
+    name = f"{schedule}/{classes}/{torch.__version__}/{corpus.digest}"
     return cache() / "classifiers" / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.safetensors"
 
 

@@ -210,7 +210,8 @@ def _gallery(source: Any, held: Corpus) -> Any:
         return None
     from outcross.measures.gallery import IMAGES, Gallery
 
-    return Gallery(held.take(slice(0, IMAGES)), source.training, getattr(source, "features", None))
+    held, names = held.take(slice(0, IMAGES)), tuple(getattr(source, "classes", ()))
+    return Gallery(held, source.training, getattr(source, "features", None), names)
 
 
 def lumped(rows: Array) -> NDArray[np.bool_]:

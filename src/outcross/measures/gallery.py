@@ -30,6 +30,7 @@ class Gallery:
     held: Corpus
     training: Corpus
     features: str | None = None
+    names: tuple[str, ...] = ()  # of the classes
 
     @property
     def images(self) -> int:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 PAPER = (0, 5, 10, 20)  # generations that the paper shows
 _CELLS, _CHAINS, _COLUMNS = 6, 32, 24  # cells, chains and generations that are looked at for a drawing
+_NAME = 20  # characters of a class's name
 _SIDE = 8  # images along a side of a grid
 _CITE = "After Shumailov et al. 2024, figure of the autoencoder."
 
@@ -245,13 +246,15 @@ def _classes(frame: Frame, looks: Sequence[Look]) -> Plate | None:
         "classes",
         title,
         caption,
-        partial(_draw_classes, found),
+        partial(_draw_classes, found, [frame.classes(k.cell) for k, _ in found]),
         ("class_entropy_ratio", "class_tv", "classes_lost"),
         looks,
     )
 
 
-def _draw_classes(found: Sequence[tuple[Look, dict[int, Array]]], paint: Paint) -> Drawing:
+def _draw_classes(
+    found: Sequence[tuple[Look, dict[int, Array]]], names: Sequence[Sequence[str]], paint: Paint
+) -> Drawing:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import PowerNorm
 
@@ -259,12 +262,13 @@ def _draw_classes(found: Sequence[tuple[Look, dict[int, Array]]], paint: Paint) 
     top = max(2.0 / classes, max(float(s.max()) for _, shares in found for s in shares.values()))
     figure, rows = _sheet(6.4, [0.75 + 0.19 * classes] * len(found))
     scale = PowerNorm(0.5, 0.0, math.ceil(20.0 * top) / 20.0)
-    for (look, shares), part in zip(found, rows, strict=True):
+    for (look, shares), named, part in zip(found, names, rows, strict=True):
         part.suptitle(short(look.label), x=0.01, ha="left", fontsize=10, weight="bold")
         axis = part.subplots(1, 1)
         axis.imshow(np.array(list(shares.values())).T, norm=scale, cmap="viridis", aspect="auto", interpolation="none")
         axis.set_xticks(range(len(shares)), [f"{g:,}" for g in shares], fontsize=8)
-        axis.set_yticks(range(classes), [str(k) for k in range(classes)], fontsize=8)
+        told = list(named) or [str(k) for k in range(classes)]
+        axis.set_yticks(range(len(told)), [short(name)[:_NAME] for name in told], fontsize=8)
         axis.set(xlabel="generation", ylabel="class")
         bar = part.colorbar(ScalarMappable(scale, "viridis"), ax=axis, label="share of images")
         bar.outline.set_visible(False)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from outcross.core.contracts import Generation, Model, Trial
 from outcross.core.corpus import Corpus
@@ -117,17 +118,28 @@ def _kernels(chain: Chain) -> Path | None:
     return None
 
 
-def look_at_images(experiment: Experiment, say: Callable[[str], None]) -> list[str]:
-    """Train the classifiers that measures of images need, once, before every worker does; tell how good each is."""
-    if not any(m.needs == "images" for m in plugins.measures(experiment.measures)):
+class Seen(NamedTuple):
+    """Through what the images of a cell are seen, in one line, and the names of their classes."""
+
+    told: str
+    classes: tuple[str, ...]
+
+
+def look_at_images(experiment: Experiment, say: Callable[[str], None]) -> list[Seen]:
+    """Train the classifiers that measures of images need, once, before every worker does; tell how good each is.
+
+    One answer a cell; none where there are no images, or none is looked at.
+    """
+    galleries = [worker.source_of(cell)[1].gallery for cell in experiment.settled]
+    if None in galleries or not any(m.needs == "images" for m in plugins.measures(experiment.measures)):
         return []
-    found = {id(g): g for cell in experiment.settled if (g := worker.source_of(cell)[1].gallery) is not None}
+    found = {id(gallery): gallery for gallery in galleries}
     with torch_threads(1):  # the last bits of weights depend on how many there are
         for gallery in found.values():
             if not gallery.ready:
                 say("training a classifier of the real images, the first time only: up to some minutes")
             say(gallery.told)
-        return [gallery.told for gallery in found.values()]
+        return [Seen(gallery.told, gallery.names) for gallery in galleries]
 
 
 def say_if_long(experiment: Experiment, chains: list[Chain], workers: int, say: Callable[[str], None]) -> None:

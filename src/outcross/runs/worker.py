@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -73,7 +74,7 @@ def source_of(cell: Cell) -> tuple[Any, Reference]:
 
 
 def _stamp(path: object) -> tuple[object, ...]:
-    """Which file a path means now, and when it was last changed; nothing for a source without one."""
+    """Which file or folder a path means now, and when it was last changed; nothing for a source without one."""
     if not isinstance(path, str):
         return ()
     whole = os.path.abspath(os.path.expanduser(path))
@@ -81,7 +82,25 @@ def _stamp(path: object) -> tuple[object, ...]:
         found = os.stat(whole)
     except (OSError, ValueError):
         return (whole,)
-    return whole, found.st_mtime_ns, found.st_size, found.st_ino
+    inside = hash(frozenset(_files(whole, 2))) if stat.S_ISDIR(found.st_mode) else None
+    return whole, found.st_mtime_ns, found.st_size, found.st_ino, inside
+
+
+def _files(folder: str, depth: int) -> Iterator[tuple[object, ...]]:
+    """What is in a folder and, as deep as sources look, in its sub-folders: its own time tells of no new content."""
+    try:
+        entries = list(os.scandir(folder))
+    except OSError as e:  # whoever reads it will say so
+        entries = []
+        yield folder, e.errno
+    for entry in entries:
+        try:
+            found = entry.stat()
+            yield entry.path, found.st_mtime_ns, found.st_size
+        except OSError as e:
+            yield entry.path, e.errno
+        if depth > 1 and entry.is_dir(follow_symlinks=False):
+            yield from _files(entry.path, depth - 1)
 
 
 def advance(task: Task) -> Slice:

@@ -1,8 +1,8 @@
 """The child that parses an untrusted file: `python -m outcross.sources.parse REQUEST`.
 
-The JSON request says what is wanted: `numbers`, `categories` or `words`. Writes names (of columns, or of categories) as
-one line of JSON and then arrays as NPY to standard output; a refusal is one line on standard error and exit code 2. It
-limits its own memory, processor time and file writing first.
+The JSON request says what is wanted: `numbers`, `categories`, `words`, `pictures` (a folder of them) or `pixels` (an
+array). Writes names (of columns, categories or classes) as one line of JSON, then arrays as NPY, to standard output; a
+refusal is one line on standard error and exit code 2. It limits its own memory, processor time and file writing first.
 """
 
 from __future__ import annotations
@@ -11,54 +11,21 @@ import io
 import json
 import math
 import sys
-import zipfile
 from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
-from outcross.core.errors import one_line
+from outcross.sources.child import MEMORY, MOST_INFLATION, Found, limit, load, most_unpacked, refuse
+from outcross.sources.parse_images import read_folder, read_pixels
 
-_SMALL, _MOST_INFLATION = 64 << 20, 200  # archives: bytes that are always fine, times the file's size beyond
-_MEMORY, _CPU_SECONDS, _MOST_COLUMNS = 8 << 30, 600, 10_000
+_MOST_COLUMNS = 10_000
 MOST_CATEGORIES, _MOST_NAMES = 1 << 20, 256 << 20  # categories, and characters in all their names together
 _LONGEST_LINE = 64 << 20  # characters
 MARKS = '.,;:!?()[]{}"'  # at either end of a word each of them is a word of its own
 RARE = "<rare>"
-
-Found = tuple[list[str], list[np.ndarray]]  # names, and arrays
-
-
-def refuse(message: str) -> NoReturn:
-    """Say why on standard error, control characters made visible, and end with exit code 2."""
-    print(one_line(message), file=sys.stderr)
-    raise SystemExit(2)
-
-
-def _limit() -> None:
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for what, most in (
-        (resource.RLIMIT_AS, _MEMORY),
-        (resource.RLIMIT_CPU, _CPU_SECONDS),
-        (resource.RLIMIT_FSIZE, 0),
-    ):
-        resource.setrlimit(what, (most, most))
-
-
-def _refuse_bomb(path: Path) -> None:
-    """Refuse an archive that unpacks to far more than it is."""
-    with zipfile.ZipFile(path) as archive:
-        whole = sum(member.file_size for member in archive.infolist())
-    if whole > _most_unpacked(path):
-        refuse(f"would unpack to {whole:,} bytes, more than {_MOST_INFLATION} times its size")
-
-
-def _most_unpacked(path: Path) -> int:
-    return max(_SMALL, _MOST_INFLATION * path.stat().st_size)
 
 
 # ---- numbers ----
@@ -82,12 +49,7 @@ def _read_numbers(path: Path, wish: dict[str, Any]) -> Found:
 
 
 def _from_numpy(path: Path, columns: list[str] | None) -> tuple[np.ndarray, list[str]]:
-    if path.suffix == ".npz":
-        _refuse_bomb(path)
-    try:
-        loaded = np.load(path, allow_pickle=False)
-    except ValueError:
-        refuse("cannot be read: no plain array of numbers, or a damaged one")
+    loaded = load(path)
     if isinstance(loaded, np.lib.npyio.NpzFile):
         names = columns or sorted(loaded.files)
         for name in names:
@@ -334,7 +296,7 @@ class _Metered(io.RawIOBase):
         piece = self._file.read(len(buffer))
         self._left -= len(piece)
         if self._left < 0:
-            refuse(f"unpacks to more than {_MOST_INFLATION} times its size")
+            refuse(f"unpacks to more than {MOST_INFLATION} times its size")
         buffer[: len(piece)] = piece
         return len(piece)
 
@@ -359,7 +321,7 @@ def _opened(path: Path) -> Any:
 def _lines(path: Path) -> Iterator[str]:
     """The lines of a UTF-8 text."""
     packed = path.suffix in (".gz", ".xz", ".zst")
-    most = _most_unpacked(path) if packed else sys.maxsize
+    most = most_unpacked(path) if packed else sys.maxsize
     with _opened(path) as raw, io.BufferedReader(_Metered(raw, most), 1 << 20) as file:
         text = io.TextIOWrapper(file, encoding="utf-8-sig")
         number = 0
@@ -406,17 +368,29 @@ def _read_words(path: Path, wish: dict[str, Any]) -> Found:
     return found
 
 
-_READERS = {"numbers": _read_numbers, "categories": _read_categories, "words": _read_words}
+_READERS = {
+    "numbers": _read_numbers,
+    "categories": _read_categories,
+    "words": _read_words,
+    "pictures": read_folder,
+    "pixels": read_pixels,
+}
+
+
+def answer(wish: dict[str, Any]) -> Found:
+    """What a request asks for: names and arrays. Refuses in one line whatever a reader raises."""
+    try:
+        return _READERS[wish["what"]](Path(wish["path"]), wish)
+    except MemoryError:
+        refuse(f"cannot be read: it takes more than {MEMORY >> 30} GiB of memory; give less of it")
+    except Exception as e:  # readers raise anything on a broken file: this boundary turns it into one line
+        refuse(f"cannot be read: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}")
 
 
 def main(request: str) -> None:
     """Parse one file as the JSON request says."""
-    _limit()
-    wish = json.loads(request)
-    try:
-        names, arrays = _READERS[wish["what"]](Path(wish["path"]), wish)
-    except Exception as e:  # readers raise anything on a broken file: this boundary turns it into one line
-        refuse(f"cannot be read: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}")
+    limit()
+    names, arrays = answer(json.loads(request))
     sys.stdout.buffer.write(json.dumps(names).encode() + b"\n")
     for values in arrays:
         np.save(sys.stdout.buffer, values, allow_pickle=False)

@@ -30,8 +30,8 @@ def read_rows(path: Path, columns: Sequence[str] | None = None, missing: str = "
     columns: which, None for all. missing: `error` refuses empty and NaN cells, `drop` leaves their rows out.
     Raises InputError naming file, column and row.
     """
-    _known(path, path.suffix, FORMATS)
-    names, (rows,) = _parsed(path, 1, what="numbers", columns=chosen(columns), missing=missing)
+    known_file(path, path.suffix, FORMATS)
+    names, (rows,) = parsed(path, 1, what="numbers", columns=chosen(columns), missing=missing)
     return rows, names
 
 
@@ -50,8 +50,8 @@ def read_categories(path: Path, column: str, missing: str = "error") -> tuple[An
 
     Raises InputError naming file, column and row: no such column, missing cells, numbers that look continuous.
     """
-    _known(path, path.suffix, TABLES)
-    names, (codes,) = _parsed(path, 1, what="categories", column=column, missing=missing)
+    known_file(path, path.suffix, TABLES)
+    names, (codes,) = parsed(path, 1, what="categories", column=column, missing=missing)
     return codes, names
 
 
@@ -75,9 +75,9 @@ def read_words(
 
     Raises InputError naming file and line: no text, damaged, unpacking to far more than it is.
     """
-    _known(path, _unpacked(path).suffix, TEXTS)
+    known_file(path, _unpacked(path).suffix, TEXTS)
     wish = {"documents": documents, "lowercase": lowercase, "least": least, "column": column}
-    names, (codes, offsets) = _parsed(path, 2, what="words", **wish)
+    names, (codes, offsets) = parsed(path, 2, what="words", **wish)
     return Words(codes, offsets, names)
 
 
@@ -85,17 +85,21 @@ def _unpacked(path: Path) -> Path:
     return path.with_suffix("") if path.suffix in PACKINGS else path
 
 
-def _known(path: Path, suffix: str, known: Sequence[str]) -> None:
+def known_file(path: Path, suffix: str, known: Sequence[str]) -> None:
     """Raise InputError unless it is a file of a known kind."""
-    try:
-        kind = path.stat().st_mode
-    except (OSError, ValueError) as e:
-        raise InputError(f"{path}: {getattr(e, 'strerror', None) or e}") from e
-    require(stat.S_ISREG(kind), f"{path}: not a file")
+    require(stat.S_ISREG(mode_of(path)), f"{path}: not a file")
     require(suffix in known, f"{path}: unknown kind of file {suffix!r}; known: {', '.join(known)}")
 
 
-def _parsed(path: Path, arrays: int, **wish: Any) -> tuple[tuple[str, ...], list[Any]]:
+def mode_of(path: Path) -> int:
+    """What is at a path, as `stat` says it. Raises InputError where nothing is."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError) as e:
+        raise InputError(f"{path}: {getattr(e, 'strerror', None) or e}") from e
+
+
+def parsed(path: Path, arrays: int, **wish: Any) -> tuple[tuple[str, ...], list[Any]]:
     """Names and so many arrays, as the child gives them. Raises InputError with what it says when it refuses."""
     request = json.dumps({"path": str(path), **wish})
     try:
@@ -106,14 +110,14 @@ def _parsed(path: Path, arrays: int, **wish: Any) -> tuple[tuple[str, ...], list
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise InputError(f"{path}: not read within {_SECONDS} s") from None
+        raise InputError(f"{path}: not read within {_SECONDS} s; give less of it") from None
     if child.returncode < 0:
         raise InputError(f"{path}: its parser crashed (signal {-child.returncode}); the file is damaged or too large")
     if child.returncode != 0:
         said = child.stderr.decode(errors="replace").strip().splitlines() or ["unreadable"]
         raise InputError(f"{path}: {said[-1]}")
-    head, _, body = child.stdout.partition(b"\n")
-    file = io.BytesIO(body)
+    file = io.BytesIO(child.stdout)
+    head = file.readline()
     return tuple(json.loads(head)), [np.load(file, allow_pickle=False) for _ in range(arrays)]
 
 
