@@ -147,6 +147,7 @@ class Measure(NamedTuple):
     heavy: bool  # taken at the snapshot generations of a few chains only
     cite: str
     needs: str = "numbers"  # what the rows must be: numbers, categories or images
+    sees: bool = False  # whether it looks at images through the classifier, which is trained before the run then
 
 
 Readings = Mapping[str, float | Reading | NDArray[np.float64]]

@@ -79,6 +79,6 @@ def _none(quantities: dict[str, Quantity], why: str, array: str) -> Readings:
 
 
 MEASURES = (
-    Measure("classes", balance, BALANCE, False, "Shumailov et al. 2024; Santurkar et al. 2018", "images"),
-    Measure("train_on_synthetic", worth, WORTH, True, "Esteban et al. 2017", "images"),
+    Measure("classes", balance, BALANCE, False, "Shumailov et al. 2024; Santurkar et al. 2018", "images", True),
+    Measure("train_on_synthetic", worth, WORTH, True, "Esteban et al. 2017", "images", True),
 )

@@ -166,8 +166,8 @@ def _gallery(context: Context) -> Gallery:
 
 
 MEASURES = (
-    Measure("image_distance", distances, DISTANCES, False, "Heusel et al. 2017; Binkowski et al. 2018", "images"),
-    Measure("image_coverage", coverage, OVERLAP, False, "Kynkaanniemi et al. 2019; Naeem et al. 2020", "images"),
+    Measure("image_distance", distances, DISTANCES, False, "Heusel et al. 2017; Binkowski et al. 2018", "images", True),
+    Measure("image_coverage", coverage, OVERLAP, False, "Kynkaanniemi et al. 2019; Naeem et al. 2020", "images", True),
     Measure("image_variance", variance, VARIANCE, False, "Shumailov et al. 2024", "images"),
     Measure("copying", copying, COPYING, True, "Meehan et al. 2020", "images"),
     Measure("pictures", pictures, PICTURES, True, "Shumailov et al. 2024, autoencoder figure", "images"),

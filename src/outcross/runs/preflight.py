@@ -131,7 +131,7 @@ def look_at_images(experiment: Experiment, say: Callable[[str], None]) -> list[S
     One answer a cell; none where there are no images, or none is looked at.
     """
     galleries = [worker.source_of(cell)[1].gallery for cell in experiment.settled]
-    if None in galleries or not any(m.needs == "images" for m in plugins.measures(experiment.measures)):
+    if None in galleries or not any(m.sees for m in plugins.measures(experiment.measures)):
         return []
     found = {id(gallery): gallery for gallery in galleries}
     with torch_threads(1):  # the last bits of weights depend on how many there are
