@@ -86,6 +86,14 @@ def test_a_chain_whose_loss_diverges_is_recorded_and_the_others_go_on(shell):
     assert reasons == {"generation 0: the loss diverged in epoch 1 of 2: nan"}
 
 
+def test_a_dry_run_of_a_fit_that_diverges_costs_nothing(shell):
+    done = shell(
+        "run", "vae", *TINY, "measures=[]", "learner.optimiser=sgd", "learner.rate=1e30", "--dry-run", "--json"
+    )
+    assert done.code == 0, done.err
+    assert done.json["seconds"] < 1.0
+
+
 def test_a_dry_run_of_the_papers_run_is_quick_and_says_how_long_it_would_take(shell, monkeypatch):
     monkeypatch.setenv("OUTCROSS_DATA", str(shared("mnist").parent))
     done = shell("run", "paper/vae", "measures=[]", "--dry-run", "--json")

@@ -125,7 +125,7 @@ def test_going_on_under_another_environment_is_said_and_written_down(tmp_path, m
 
     directory = runner.run(_wanted("compiled"), tmp_path, OPTIONS, Watcher())
     assert not any("environment" in text for text in said)
-    monkeypatch.setattr(runner, "environment", lambda: {"python": "9.9", "packages": {"numpy": "8.8"}})
+    monkeypatch.setattr(runner, "environment", lambda threads: {"python": "9.9", "packages": {"numpy": "8.8"}})
     runner.run(_wanted("compiled"), tmp_path, OPTIONS, Watcher())
     assert any("-> 9.9" in text and "-> 8.8" in text for text in said)
     db = sqlite3.connect(directory / "run.db")

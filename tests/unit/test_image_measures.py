@@ -199,6 +199,15 @@ def test_mu_is_read_under_the_first_encoder(reference):
     assert "encoder" in read(reference, latent.latent, real(reference))["mu_sd"].why
 
 
+def test_a_reference_too_small_for_rare_styles_says_so(reference):
+    few = replace(reference.gallery, held=reference.gallery.held.take(slice(0, 8)))
+    found = read(replace(reference, gallery=few), images.coverage, real(reference))["rare_coverage"]
+    assert found if not hasattr(found, "why") else found.why
+    same = Corpus.of(np.zeros((60, 8, 8), np.uint8), 0, np.arange(60) % 2)
+    alike = replace(reference, gallery=replace(reference.gallery, held=same, training=same))
+    assert "too few" in read(alike, images.coverage, same.items)["rare_coverage"].why
+
+
 # ---- features ----
 
 

@@ -121,9 +121,10 @@ class Gallery:
 
     @cached_property
     def rare_truth(self) -> float:
-        """Share of the rare styles that as many real images cover."""
+        """Share of the rare styles that as many real images cover; 0 where there is none."""
         n = min(len(self.truth), len(self.training), IMAGES)
-        return float(self.rare_covered(self.vectors(self.training.items[:n])).mean())
+        covered = self.rare_covered(self.vectors(self.training.items[:n]))
+        return float(covered.mean()) if len(covered) else 0.0
 
     @cached_property
     def pixel_variance(self) -> float:

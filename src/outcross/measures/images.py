@@ -115,18 +115,25 @@ def coverage(generation: Generation, context: Context) -> Readings:
     truth = gallery.manifold(len(real))
     found = overlap(truth, Manifold.of(fake, NEIGHBOURS), NEIGHBOURS)
     covered, rare = gallery.rare_covered(fake), gallery.rare[: len(real)]
-    told: dict[str, float | NDArray[np.float64]] = {
+    told: dict[str, float | Reading | NDArray[np.float64]] = {
         "image_precision": found.precision,
         "image_recall": found.recall,
         "image_density": found.density,
         "image_coverage": found.coverage,
-        "rare_coverage": float(covered.mean() / gallery.rare_truth),
+        "rare_coverage": _relative(covered, gallery.rare_truth),
     }
     if gallery.held.label is not None:
         label = gallery.held.label[: len(real)][rare]
         each = [covered[label == k] for k in range(gallery.classes)]
         told["rare_coverage_by_class"] = np.array([c.mean() if len(c) else np.nan for c in each])
     return told
+
+
+def _relative(covered: NDArray[np.bool_], truth: float) -> float | Reading:
+    """Share of rare styles that are covered, relative to that by real images."""
+    if not (truth > 0.0 and len(covered)):
+        return Reading(np.nan, why="too few reference images: no rare style among them is near a real one")
+    return float(covered.mean() / truth)
 
 
 def variance(generation: Generation, context: Context) -> Readings:

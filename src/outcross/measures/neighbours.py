@@ -52,7 +52,7 @@ def overlap(real: Manifold, fake: Manifold, neighbours: int) -> Overlap:
 
 def nearest(of: Vectors, among: Vectors) -> Vectors:
     """Distance of each vector to the nearest among others (n,)."""
-    least = np.concatenate([block.min(axis=1) for _, block in squared(of, among)])
+    least = np.concatenate([np.zeros(0, of.dtype), *(block.min(axis=1) for _, block in squared(of, among))])
     return np.asarray(np.sqrt(np.maximum(least, 0.0)))
 
 

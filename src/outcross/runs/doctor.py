@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from outcross.runs.engines.local import available_cores
 from outcross.runs.store import Lock, write_atomically
-from outcross.runs.surroundings import environment
+from outcross.runs.surroundings import REQUIRED, environment
 
 _LEAST_DISK = 64 << 20
 
@@ -50,7 +50,8 @@ def _tried(what: str, check: Callable[[], tuple[bool, str]]) -> Finding:
 
 def _packages() -> tuple[bool, str]:
     versions = environment()["packages"]
-    return "not installed" not in versions.values(), ", ".join(f"{k} {v}" for k, v in versions.items())
+    whole = all(versions[name] != "not installed" for name in REQUIRED)
+    return whole, ", ".join(f"{k} {v}" for k, v in versions.items())
 
 
 def _compiler() -> tuple[bool, str]:

@@ -204,8 +204,11 @@ def outlook(experiment: Experiment, workers: int) -> Outlook:
 
 
 def _tried(chain: Chain, cell: Cell, experiment: Experiment) -> tuple[float, float, float]:
-    """The same from fits cut short."""
-    seconds, model = _training(chain, experiment)
+    """The same from fits cut short; of a fit without an answer, which ends its chain at once, nothing."""
+    try:
+        seconds, model = _training(chain, experiment)
+    except FitDegenerate:
+        return 0.0, 0.0, 0.0
     per_generation = seconds / experiment.chains / max(1, experiment.generations)
     return per_generation, *_measured(chain, cell, experiment, Generation(0, None, model))
 

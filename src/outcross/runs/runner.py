@@ -114,10 +114,10 @@ def run(experiment: Experiment, root: Path, options: Options | None = None, watc
     try:
         _check_whole(store)
         experiment = _merge(store, experiment, watcher)
-        _describe(store, experiment, chains)
+        _describe(store, experiment, chains, options.threads)
         if seen:
             store.set_meta(images=json.dumps(seen))
-        _note_environment(store, watcher)
+        _note_environment(store, watcher, options.threads)
         with _signals(caught):
             _Run(store, experiment, options, watcher, caught).go()
     except KeyboardInterrupt:
@@ -151,31 +151,30 @@ def _merge(store: Writer, experiment: Experiment, watcher: Watcher) -> Experimen
     return experiment.model_copy(update={name: max(getattr(past, name), getattr(experiment, name)) for name in _MERGED})
 
 
-def _describe(store: Writer, experiment: Experiment, chains: list[Chain]) -> None:
+def _describe(store: Writer, experiment: Experiment, chains: list[Chain], threads: int) -> None:
     """Write down what is run, where, and with what."""
     text = json.dumps(experiment.canonical())  # in the order given: it numbers the cells
     if store.meta("experiment") != text:
         cells = [c._asdict() for c in experiment.settled]
         try:
             write_atomically(store.directory / "experiment.yaml", experiment.yaml().encode())
-            write_atomically(store.directory / "environment.json", json.dumps(environment(), indent=1).encode())
+            write_atomically(store.directory / "environment.json", json.dumps(environment(threads), indent=1).encode())
         except OSError as e:
             raise io_error(e, store.directory) from e
         rows = [chain.samples.at(0) for chain in chains]
         store.set_meta(experiment=text, cells=json.dumps(cells), rows=json.dumps(rows))
 
 
-def _note_environment(store: Writer, watcher: Watcher) -> None:
+def _note_environment(store: Writer, watcher: Watcher, threads: int) -> None:
     """Say, and write into the run's diary, when it goes on under other versions or another machine than it began."""
-    here, told = environment(), store.meta("environment")
+    here, told = environment(threads), store.meta("environment")
     if told is None:
         store.set_meta(environment=json.dumps(here))
         return
     past = json.loads(told)
     flat = {**past, **past["packages"]}, {**here, **here["packages"]}
-    changed = [
-        f"{k} {flat[0].get(k)} -> {flat[1][k]}" for k in flat[1] if k != "packages" and flat[0].get(k) != flat[1][k]
-    ]
+    both = flat[0].keys() & flat[1].keys() - {"packages"}  # what was not recorded then tells nothing now
+    changed = [f"{k} {flat[0][k]} -> {flat[1][k]}" for k in flat[1] if k in both and flat[0][k] != flat[1][k]]
     if changed:
         text = f"environment changed since this run began ({'; '.join(changed)}): equal in law, not in every bit"
         watcher.say(text)

@@ -7,17 +7,21 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 
-def environment() -> dict[str, Any]:
-    """Versions and machine: bits are promised within one machine class and one lock."""
+REQUIRED = ("outcross", "numpy", "scipy", "numba", "llvmlite", "scikit-learn", "pyarrow", "safetensors")
+OPTIONAL = ("torch",)
+
+
+def environment(threads: int = 1) -> dict[str, Any]:
+    """Versions, machine, and threads of a worker: bits are promised within one machine class, one lock and so many."""
     import numpy as np
 
-    packages = ("outcross", "numpy", "scipy", "numba", "llvmlite", "scikit-learn", "pyarrow", "safetensors")
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": platform.processor() or platform.machine(),
         "simd": sorted(np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])),
-        "packages": {name: _version(name) for name in packages},
+        "threads": threads,
+        "packages": {name: _version(name) for name in (*REQUIRED, *OPTIONAL)},
     }
 
 
