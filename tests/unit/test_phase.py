@@ -53,6 +53,24 @@ def test_the_phase_follows_from_three_readings_and_their_margins(given, expected
     assert phase(readings(**given), MARGINS) == expected
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "none"),
+        ({"rare_coverage": 0.44}, "early"),
+        ({"pixel_variance_ratio": 0.49}, "late"),
+        ({"feature_w2": 0.51}, "late"),
+        ({"class_tv": 0.51}, "late"),
+        ({"feature_w2": np.nan}, "inconclusive"),
+        ({"class_tv": np.nan}, "none"),  # images without labels have no classes
+        ({"class_tv": np.nan, "rare_coverage": 0.1}, "early"),
+    ],
+)
+def test_the_phase_of_images_follows_from_styles_pixels_features_and_classes(given, expected):
+    whole = {"rare_coverage": 1.0, "pixel_variance_ratio": 1.0, "feature_w2": 0.0, "class_tv": 0.0, **given}
+    assert phase({name: Reading(v, why="none") for name, v in whole.items()}, MARGINS) == expected
+
+
 def test_effects_are_relative_to_what_models_of_real_data_read():
     floor = {name: Floor(v, v, v) for name, v in {TAIL: 2.0, VARIANCE: 1.8, DISTANCE: 0.3, SHAPE: 0.1}.items()}
     assert phase(readings(tail=2.0, variance=1.8, distance=0.6, shape=0.15), MARGINS, floor) == "none"

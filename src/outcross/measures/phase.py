@@ -41,6 +41,7 @@ class Signs(NamedTuple):
     halved: str  # the tail whose halving is told
     rule: str  # when a collapse counts; the margins are put in by name
     told: Mapping[str, str] = MappingProxyType({})  # ratios that decide nothing, but say what the others do not
+    optional: frozenset[str] = frozenset()  # what counts only where it has a number
 
 
 NUMBERS = Signs(
@@ -74,6 +75,7 @@ IMAGES = Signs(
     "collapse is pixel variance below {variance} of the floor's, or a feature distance more than {distance} sd beyond "
     "it, or a total variation of class shares more than {distance} beyond it",
     {"class_entropy_ratio": "class entropy"},
+    frozenset({"class_tv"}),  # images without labels have no classes
 )
 KINDS = (NUMBERS, CATEGORIES, IMAGES)
 RATIOS = {
@@ -156,7 +158,8 @@ def side(name: str, reading: Reading | None, margins: Margins, floor: Mapping[st
 def phase(readings: Mapping[str, Reading], margins: Margins, floor: Mapping[str, Floor] = NOTHING) -> Phase:
     """The phase of one generation of one chain. floor: what models fitted on real rows read, by name."""
     by = signs(readings)
-    bulk = [side(name, readings.get(name), margins, floor) for name in (*by.variance, *by.distances)]
+    wanted = [name for name in (*by.variance, *by.distances) if name not in by.optional or _number(readings, name)]
+    bulk = [side(name, readings.get(name), margins, floor) for name in wanted]
     if -1 in bulk:
         return "late"
     if 0 in bulk:
@@ -169,7 +172,11 @@ def phase(readings: Mapping[str, Reading], margins: Margins, floor: Mapping[str,
 def tail_name(readings: Mapping[str, Reading]) -> str:
     """The tail that decides: the outermost that has a number."""
     names = list(signs(readings).tails)
-    return next((name for name in names if name in readings and np.isfinite(readings[name].value)), names[0])
+    return next((name for name in names if _number(readings, name)), names[0])
+
+
+def _number(readings: Mapping[str, Reading], name: str) -> bool:
+    return name in readings and bool(np.isfinite(readings[name].value))
 
 
 def alarm(phases: Sequence[Phase], persistence: int) -> int | None:

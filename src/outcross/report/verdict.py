@@ -187,7 +187,7 @@ def _doubt(frame: Frame, cell: int, n: int, generation: int) -> str:
     there = {s.measure: s.why for s in frame.summaries if s.cell == cell and s.generation == generation}
     by = signs(there)
     deciding = (list(by.tails)[-1], *by.variance, *by.distances)
-    lacking = [f"{name}: {why}" for name, why in there.items() if name in deciding and why]
+    lacking = [f"{name}: {why}" for name, why in there.items() if name in deciding and why and name not in by.optional]
     if lacking:
         return f"; {lacking[0]}"
     floor = frame.floor_of(cell)
