@@ -6,7 +6,6 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-
 REQUIRED = ("outcross", "numpy", "scipy", "numba", "llvmlite", "scikit-learn", "pyarrow", "safetensors")
 OPTIONAL = ("torch",)
 
