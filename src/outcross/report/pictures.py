@@ -221,7 +221,7 @@ def _draw_latent(found: Sequence[tuple[Look, dict[int, Array]]], paint: Paint) -
         axis.set_title(short(look.label), fontsize=10, weight="bold")
         axis.set_xlabel("mu")
         for i, (g, values) in enumerate(shares.items()):
-            strength = 0.25 + 0.75 * i / max(1, len(shares) - 1)
+            strength = 0.4 + 0.6 * i / max(1, len(shares) - 1)
             axis.stairs(values / width, EDGES, color=paint.of(look), alpha=strength, linewidth=1.3, label=f"{g:,}")
         axis.legend(title="generation", fontsize=8, title_fontsize=8, frameon=False, labelcolor=paint.ink)
     axes[0].set_ylabel("density")
@@ -260,7 +260,7 @@ def _draw_classes(
 
     classes = max(len(s) for _, shares in found for s in shares.values())
     top = max(2.0 / classes, max(float(s.max()) for _, shares in found for s in shares.values()))
-    figure, rows = _sheet(6.4, [0.75 + 0.19 * classes] * len(found))
+    figure, rows = _sheet(6.4, [0.75 + 0.19 * max(classes, 6)] * len(found))
     scale = PowerNorm(0.5, 0.0, math.ceil(20.0 * top) / 20.0)
     for (look, shares), named, part in zip(found, names, rows, strict=True):
         part.suptitle(short(look.label), x=0.01, ha="left", fontsize=10, weight="bold")
