@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from commands import outcross
+from outcross.families import vae
 from outcross.runs.store import Reader
 from shared import shared
 
@@ -65,12 +66,22 @@ def test_fixed_and_streamed_pools_are_two_experiments_with_one_generation_0(shel
     assert seen["rows"][1] != seen["stream"][1]
 
 
-def test_measures_added_later_train_nothing_again(shell):
-    first = shell("run", "vae", *TINY, "measures=[]", "keep=all", "--json")
-    again = shell("run", "vae", *TINY, "measures=[classes]", "keep=all", "--json")
+def test_measures_added_later_train_nothing_again_and_later_generations_only_themselves(shell, monkeypatch):
+    first = shell("run", "vae", *TINY, "measures=[]", "keep=all", "floor=0", "--json")
+    fits, fit = [], vae.Learner.fit
+    monkeypatch.setattr(vae.Learner, "fit", lambda self, pool, *rest: fits.append(len(pool)) or fit(self, pool, *rest))
+    again = shell("run", "vae", *TINY, "measures=[classes]", "keep=all", "floor=0", "--json")
     assert again.json["run"] == first.json["run"]
-    values = [m for m in shell("show", first.json["run"], "--json").json["measures"] if m["measure"] == "class_tv"]
-    assert len(values) == 9, "three arms, three generations"
+    assert fits == []
+    more = (*TINY, "measures=[classes,image_variance]", "keep=all", "floor=0", "generations=3")
+    assert shell("run", "vae", *more, "--json").json["run"] == first.json["run"]
+    assert sorted(fits) == [200, 200, 200, 200, 800, 800], "the fourth generation of two chains of three arms"
+    rows = shell("show", first.json["run"], "--json").json["measures"]
+    assert (
+        sum(m["measure"] == "class_tv" for m in rows) == sum(m["measure"] == "pixel_variance_ratio" for m in rows) == 12
+    )
+    whole = shell("run", "vae", *more, "--out", "whole", "--json")
+    assert shell("show", whole.json["run"], "--json").json["measures"] == rows
 
 
 def test_a_chain_whose_loss_diverges_is_recorded_and_the_others_go_on(shell):

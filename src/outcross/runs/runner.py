@@ -6,7 +6,7 @@ import json
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -291,9 +291,20 @@ class _Run:
             return None
         if reached >= until and not wanted:
             return None
-        start = self._start(key, reached, min([reached, *wanted]))
+        first, stored = min([reached, *wanted]), self._stored(key, cell, reached, wanted)
+        start = stored.get(first) or self._start(key, reached, first)
         seconds = self.options.slice_seconds
-        return worker.Task(key, cell, self.experiment.seed, start, wanted, kept, until, reached, seconds)
+        return worker.Task(key, cell, self.experiment.seed, start, wanted, kept, until, reached, seconds, stored)
+
+    def _stored(self, key: Key, cell: Cell, reached: int, wanted: Iterable[int]) -> dict[int, Checkpoint]:
+        """Where a chain stood at generations to be measured again, if its fits are dear: no fit is made twice then."""
+        past = {g for g in wanted if g <= reached}
+        if not past or not hasattr(plugins.make("families", cell.learner, "learner"), "trial"):
+            return {}
+        there = set(self.store.states(key))
+        if self._grows(key) and not past <= there:  # a state that is kept has no pool to go on from
+            return {}
+        return {g: self.store.checkpoint(key, g) for g in sorted((past | {reached}) & there)}
 
     def _lacking(self, key: Key, generation: int) -> tuple[str, ...]:
         """Measures to take at a record: the heavy ones at snapshots of the first chains only."""

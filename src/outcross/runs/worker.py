@@ -10,6 +10,7 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,6 +42,7 @@ class Task(NamedTuple):
     until: int
     acknowledged: int  # generations up to here are in the store: only measured again, never a new checkpoint
     seconds: float = SLICE
+    stored: Mapping[int, Checkpoint] = MappingProxyType({})  # where it stood at generations that need not be done again
 
 
 class FloorTask(NamedTuple):
@@ -141,6 +143,10 @@ class _Trip:
             while self.at.t < stop:
                 if time.monotonic() > deadline:
                     return
+                kept = max((g for g in self.task.stored if self.at.t < g <= stop), default=None)
+                if kept is not None:
+                    self.at = _generation(self.chain, self.task.stored[kept])
+                    continue
                 until = min(stop, self.at.t + pace.stride)
                 self.at = pace.timed(self.chain, self.at, until)
             self._observe()
