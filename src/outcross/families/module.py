@@ -13,7 +13,6 @@ where `generator` is a torch.Generator on the CPU: the only chance that a run ca
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,20 +21,11 @@ from outcross.core.contracts import State
 from outcross.core.errors import InputError, LearnerError, require
 from outcross.core.rng import Stream
 from outcross.families.adapter import resolve
-from outcross.families.neural.learner import Trained
+from outcross.families.neural.learner import Trained, Weighted
 
 
-@dataclass(frozen=True, eq=False)
-class ModuleModel:
+class ModuleModel(Weighted):
     """A trained module as its weights."""
-
-    learner: Learner
-    shape: tuple[int, ...]  # of a row
-    weights: State
-
-    @cached_property
-    def _network(self) -> Any:
-        return self.learner.network_for(self.shape, self.weights)
 
     def sample(self, n: int, rng: Stream) -> np.ndarray:
         """N images float32. Raises LearnerError when the module gives another shape."""
@@ -53,10 +43,6 @@ class ModuleModel:
             return made
 
         return training.in_chunks(some, n, self.shape)
-
-    def state(self) -> State:
-        """Weights by name, and the shape of a row."""
-        return {**self.weights, "shape": np.array(self.shape, dtype=np.int64)}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ Kingma and Welling 2014; Shumailov et al. 2024, code.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,7 +15,7 @@ from outcross.core.corpus import intensities
 from outcross.core.errors import require
 from outcross.core.rng import Stream
 from outcross.families.adapter import resolve
-from outcross.families.neural.learner import Trained
+from outcross.families.neural.learner import Trained, Weighted
 
 if TYPE_CHECKING:
     from outcross.families.neural.networks import Autoencoder
@@ -25,17 +24,8 @@ Sampling = Literal["mean", "bernoulli", "gaussian"]
 WIDTH = {"conv": 64, "dense": 400}  # the paper's channels; the PyTorch example's units
 
 
-@dataclass(frozen=True, eq=False)
-class VaeModel:
+class VaeModel(Weighted):
     """A trained autoencoder as its weights: rows are images (n, h, w) or (n, h, w, channels) in [0, 1]."""
-
-    learner: Learner
-    shape: tuple[int, ...]  # of a row
-    weights: State
-
-    @cached_property
-    def _network(self) -> Autoencoder:
-        return self.learner.network_for(self.shape, self.weights)  # type: ignore[no-any-return]
 
     def sample(self, n: int, rng: Stream) -> np.ndarray:
         """N images float32: codes from N(0, I), decoded; pixels are their means, or drawn (`sampling`)."""
@@ -64,7 +54,7 @@ class VaeModel:
     @property
     def latent(self) -> int:
         """Size of a code."""
-        return self.learner.latent
+        return int(self.learner.latent)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Mean images of latent codes (n, latent)."""
@@ -86,10 +76,6 @@ class VaeModel:
             parts, device = torch.tensor(intensities(images)).split(1000), training.where(self._network)
             means = [self._network.encoder(training.images(part).to(device))[0].float().cpu() for part in parts]
             return np.asarray(torch.cat(means).numpy())
-
-    def state(self) -> State:
-        """Weights by name, and the shape of a row."""
-        return {**self.weights, "shape": np.array(self.shape, dtype=np.int64)}
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from outcross.measures.gallery import RARE
 from outcross.measures.latent import EDGES
 from outcross.report import findings, tables
 from outcross.report.charts import Look, number, thinned
-from outcross.report.drawing import Draw, Paint, short
+from outcross.report.drawing import Draw, Paint, on_page, short
 from outcross.report.frames import Frame
 from outcross.report.parts import Figure
 from outcross.report.tables import Table
@@ -278,8 +278,6 @@ def _draw_classes(
 def _plate(
     frame: Frame, name: str, title: str, caption: str, draw: Draw, names: Sequence[str], looks: Sequence[Look]
 ) -> Plate:
-    from outcross.report.drawing import on_page
-
     there = {s.measure for s in frame.summaries}
     table: Table = tables.under(frame, [n for n in names if n in there], looks)
     more = "" if len(looks) == len(frame.cells) else f" The first {number(len(looks))} of {len(frame.cells)} cells."

@@ -183,10 +183,10 @@ def outlook(experiment: Experiment, workers: int) -> Outlook:
     """Time, disk and memory that a run would take, from a few generations of each cell really run."""
     seconds, disk, memory, notes = 0.0, 65536.0, 0, []
     per_row = 60.0  # bytes of a measured number in SQLite
+    look_at_images(experiment, lambda text: None)  # a classifier that has to be trained is no cost of a record
     for cell in experiment.settled:
         chain = build(cell, worker.source_of(cell)[0], experiment.seed, 0)
         check_rows(cell, chain, experiment)
-        look_at_images(experiment, lambda text: None)
         trains = hasattr(chain.learner, "trial")
         per_generation, per_record, state = (_tried if trains else _probe)(chain, cell, experiment)
         records = len(experiment.records())

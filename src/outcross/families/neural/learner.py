@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
 
 from outcross.core.contracts import State, Trial
 from outcross.core.corpus import Corpus
@@ -19,11 +22,21 @@ if TYPE_CHECKING:
 _TRIED = 8  # minibatches of a trial
 
 
-class Weighted(Protocol):
-    """A model kept as its weights."""
+@dataclass(frozen=True, eq=False)
+class Weighted:
+    """A model kept as its weights; a subclass says how to sample."""
 
-    shape: tuple[int, ...]
+    learner: Any
+    shape: tuple[int, ...]  # of a row
     weights: State
+
+    @cached_property
+    def _network(self) -> Any:
+        return self.learner.network_for(self.shape, self.weights)
+
+    def state(self) -> State:
+        """Weights by name, and the shape of a row."""
+        return {**self.weights, "shape": np.array(self.shape, dtype=np.int64)}
 
 
 @dataclass(frozen=True)
