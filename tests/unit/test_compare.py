@@ -38,3 +38,12 @@ def test_policies_on_categories_are_compared_by_what_categories_have(tmp_path):
     found = {d.measure: d.says for d in compare(result.frame)}
     assert found["total_variation"] == "lower"
     assert found["survivors"] == "higher"
+
+
+@pytest.mark.parametrize(("chains", "of"), [(3, "mean"), (6, "median")])
+def test_few_chains_are_compared_by_the_mean_of_their_differences(tmp_path, chains, of):
+    settings = ["samples=60", f"chains={chains}", "generations=60", "floor=0"]
+    found = {d.measure: d for d in compare(run("gmm", settings, out=tmp_path, workers=1, report=False).frame)}
+    kept = found["tail_99"]
+    assert (kept.of, kept.pairs, kept.json()["of"]) == (of, chains, of)
+    assert kept.difference.low < kept.difference.value < kept.difference.high

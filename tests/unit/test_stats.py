@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from outcross.core.stats import median_interval, paired_difference, share_interval
+from outcross.core.stats import mean_interval, median_interval, paired_difference, share_interval
 
 
 @pytest.mark.parametrize(("n", "low", "high"), [(6, 1, 6), (9, 2, 8), (10, 2, 9), (16, 4, 13), (64, 24, 41)])
@@ -29,6 +29,19 @@ def test_fewer_than_six_values_have_no_interval(n):
     middle = median_interval(np.arange(float(n)))
     assert middle.value == (n - 1) / 2
     assert np.isnan([middle.low, middle.high]).all()
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_the_interval_of_a_mean_covers_normal_values_as_often_as_it_says(n):
+    rows = np.random.default_rng(n).normal(2.0, 3.0, size=(2000, n))
+    covered = np.mean([i.low <= 2.0 <= i.high for i in map(mean_interval, rows)])
+    assert abs(covered - 0.95) < 3 * np.sqrt(0.05 * 0.95 / 2000)
+
+
+def test_one_value_has_a_mean_without_interval_and_none_has_none():
+    assert mean_interval([3.0]).value == 3.0
+    assert np.isnan(mean_interval([3.0])[1:]).all()
+    assert np.isnan(mean_interval([])).all()
 
 
 def test_no_values_have_no_median():
@@ -63,6 +76,14 @@ def test_a_paired_difference_is_seen_where_unpaired_spread_would_hide_it():
     assert found.low == pytest.approx(0.1)
     a, b = median_interval(noise), median_interval(noise + 0.1)
     assert a.low < b.value < a.high
+
+
+@pytest.mark.parametrize(("n", "value"), [(5, 3.0), (6, 2.5)])
+def test_few_pairs_have_the_mean_difference_and_more_their_median(n, value):
+    """Of 0, 1, 2, 3, 4(, 5) with the fifth raised to 9: mean 3, median 2.5."""
+    found = paired_difference(np.zeros(n), np.array([0.0, 1.0, 2.0, 3.0, 9.0, 5.0])[:n])
+    assert found.value == value
+    assert found.low < value < found.high
 
 
 def test_pairs_that_lack_a_number_are_left_out():

@@ -31,7 +31,10 @@ def command(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Compare policies on the same seeds: median paired difference with its 95 % interval."""
+    """Compare policies on the same seeds: median paired difference with its 95 % interval.
+
+    Of two to five pairs it is the mean, with Student's interval, which takes the differences to be normal.
+    """
     from outcross.report.compare import compare
     from outcross.report.frames import Frame
     from outcross.runs.upkeep import find
@@ -48,13 +51,13 @@ def command(
     from outcross.cli.show import number, span
 
     shown = console(stderr=False)
-    shown.print(f"generation {found[0].generation:,}, {min(d.pairs for d in found)} pairs or more")
+    shown.print(f"generation {found[0].generation:,}")
     for pair, differences in groupby(found, lambda d: f"{d.arm} - {d.baseline}"):
         table = Table(box=None, pad_edge=False, title=escape(pair), title_justify="left")
-        for name, width in (("measure", 26), ("median", 7), ("95 % interval", 15), ("unit", 5), ("", 7)):
-            table.add_column(name, no_wrap=name in ("measure", "95 % interval"), min_width=width)
+        for name, width in (("measure", 20), ("difference", 10), ("95 % interval", 15), ("of pairs", 9), ("unit", 5), ("", 7)):
+            table.add_column(name, no_wrap=name in ("measure", "95 % interval", "of pairs"), min_width=width)
         for d in differences:
             interval = span(d.difference.low, d.difference.high)
-            table.add_row(d.measure, number(d.difference.value), interval, d.unit, d.says)
+            table.add_row(d.measure, number(d.difference.value), interval, f"{d.of} of {d.pairs}", d.unit, d.says)
         shown.print()
         shown.print(table)

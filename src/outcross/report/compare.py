@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from outcross.core.errors import require
-from outcross.core.stats import Interval, paired_difference
+from outcross.core.stats import FEWEST, Interval, paired_difference
 from outcross.report.frames import Frame, finite
 
 CHIEF = (
     "w2_gaussian", "tail_99", "generalised_variance_ratio", "mean_shift", "coefficient_error",
     "total_variation", "rare_kept_99", "heterozygosity_ratio", "survivors",
+    "feature_w2", "rare_coverage", "pixel_variance_ratio", "class_entropy_ratio", "ambiguous", "tstr_accuracy", "mu_sd",
 )  # fmt: skip
 
 
@@ -27,6 +28,11 @@ class Difference(NamedTuple):
     generation: int
     difference: Interval
     pairs: int
+
+    @property
+    def of(self) -> str:
+        """What of the pairs the number is."""
+        return "median" if self.pairs >= FEWEST else "mean"
 
     @property
     def says(self) -> str:
@@ -50,6 +56,7 @@ class Difference(NamedTuple):
             "low": low,
             "high": high,
             "pairs": self.pairs,
+            "of": self.of,
         }
 
 
