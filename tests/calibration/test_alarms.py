@@ -64,3 +64,14 @@ def test_of_categories_a_loss_alarms_where_a_sample_could_hold_it_and_real_again
     lost, null = (sum(c.alarmed is not None for c in courses(frame, arm)) for arm in (0, 1))
     assert null <= 0.05 * CHAINS
     assert lost >= replaced * CHAINS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("samples", [200, 1000])  # of 200 images the family learns next to nothing
+def test_of_images_collapse_alarms_and_real_against_real_does_not(samples, tmp_path):
+    """The example `vae`: 24 chains of ten generations, and of models that are trained on real images only."""
+    arms = "arms={replace: {policy: {kind: replace}}, real: {policy: {kind: mix, real: 1.0, anchor: redrawn}}}"
+    frame = run("vae", [arms, f"samples={samples}", "chains=24"], out=tmp_path, report=False).frame
+    lost, null = (sum(c.alarmed is not None for c in courses(frame, arm)) for arm in (0, 1))
+    assert null <= 1
+    assert lost == 24

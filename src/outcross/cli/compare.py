@@ -9,6 +9,8 @@ import typer
 
 from outcross.cli.options import RUNS, Debug, Json, Out, Run, print_json
 
+_COLUMNS = {"measure": 20, "difference": 10, "95 % interval": 15, "of pairs": 9, "unit": 5, "": 7}  # with least widths
+
 
 def command(
     run: Run,
@@ -54,7 +56,7 @@ def command(
     shown.print(f"generation {found[0].generation:,}")
     for pair, differences in groupby(found, lambda d: f"{d.arm} - {d.baseline}"):
         table = Table(box=None, pad_edge=False, title=escape(pair), title_justify="left")
-        for name, width in (("measure", 20), ("difference", 10), ("95 % interval", 15), ("of pairs", 9), ("unit", 5), ("", 7)):
+        for name, width in _COLUMNS.items():
             table.add_column(name, no_wrap=name in ("measure", "95 % interval", "of pairs"), min_width=width)
         for d in differences:
             interval = span(d.difference.low, d.difference.high)

@@ -76,9 +76,10 @@ class Source(Protocol):
 
 
 class Trial(NamedTuple):
-    """A fit cut short: how long the whole of it would take, and what has come of it."""
+    """A fit cut short: how long the whole of it would take, on what device, and what has come of it."""
 
     seconds: float
+    device: str
     model: Model
 
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-
 FEWEST = 6  # values whose range is a 95 % interval of their median: of five it holds the median 94 times in 100
 
 
@@ -71,7 +70,7 @@ def share_interval(hits: int, n: int, level: float = 0.95) -> Interval:
 
 
 def paired_difference(a: ArrayLike, b: ArrayLike) -> Interval:
-    """b - a over pairs (chains under one seed), with its interval; pairs that lack a number are left out.
+    """B - a over pairs (chains under one seed), with its interval; pairs that lack a number are left out.
 
     Their median, or of fewer than FEWEST their mean: so few tell nothing without taking differences to be normal.
     """

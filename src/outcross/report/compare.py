@@ -38,10 +38,10 @@ class Difference(NamedTuple):
     def says(self) -> str:
         """What the interval says of the difference."""
         if not np.isfinite(self.difference.low):
-            return "too few pairs for an interval"
+            return "too few"
         if self.difference.low > 0.0:
             return "higher"
-        return "lower" if self.difference.high < 0.0 else "no difference shown"
+        return "lower" if self.difference.high < 0.0 else "unclear"
 
     def json(self) -> dict[str, Any]:
         """Plain data."""

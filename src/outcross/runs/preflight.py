@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from outcross.core.contracts import Generation, Model, Trial
+from outcross.core.contracts import Generation, Trial
 from outcross.core.corpus import Corpus
 from outcross.core.errors import FitDegenerate, InputError, LearnerError, OutcrossError, ResourceError
 from outcross.core.loop import Chain
@@ -144,19 +144,22 @@ def look_at_images(experiment: Experiment, say: Callable[[str], None]) -> list[S
 
 def say_if_long(experiment: Experiment, chains: list[Chain], workers: int, say: Callable[[str], None]) -> None:
     """Before fits that take minutes each: about how long the whole would take on this machine."""
-    seconds = 0.0
+    seconds, device = 0.0, ""
     for chain in chains:
         with suppress(FitDegenerate):  # which ends its chain at once
-            seconds += _training(chain, experiment)[0] if hasattr(chain.learner, "trial") else 0.0
+            if hasattr(chain.learner, "trial"):
+                each = _training(chain, experiment)
+                seconds, device = seconds + each.seconds, each.device
     if seconds / workers > _LONG:
+        shorten = "a GPU shortens it; or " if device == "cpu" else ""
         say(
-            f"training takes about {seconds / workers / 3600:.1f} h here (measures not counted): a GPU shortens it; or "
-            "take fewer generations and chains first: the same command with more goes on from there, also after Ctrl-C"
+            f"training takes about {seconds / workers / 3600:.1f} h on {device} (measures not counted): {shorten}take "
+            "fewer generations and chains first: the same command with more goes on from there, also after Ctrl-C"
         )
 
 
-def _training(chain: Chain, experiment: Experiment) -> tuple[float, Model]:
-    """Seconds in which a chain's fits are done, one after the other, all chains of the cell; and a model to measure."""
+def _training(chain: Chain, experiment: Experiment) -> Trial:
+    """The trial of a chain, its seconds those of all fits of the cell, one after the other."""
     assert isinstance(chain.original, Corpus)
     trial = _trial(chain, chain.original)
     rows = total = len(chain.original)
@@ -165,7 +168,7 @@ def _training(chain: Chain, experiment: Experiment) -> tuple[float, Model]:
         rows = sum(chain.policy.rows(t, n, rows))
         total += min(rows, chain.policy.budget_rows(t, n) or rows)
     fits = experiment.chains * total + experiment.floor * len(chain.original)
-    return trial.seconds * fits / len(chain.original), trial.model
+    return trial._replace(seconds=trial.seconds * fits / len(chain.original))
 
 
 def _trial(chain: Chain, pool: Corpus) -> Trial:
@@ -206,11 +209,11 @@ def outlook(experiment: Experiment, workers: int) -> Outlook:
 def _tried(chain: Chain, cell: Cell, experiment: Experiment) -> tuple[float, float, float]:
     """The same from fits cut short; of a fit without an answer, which ends its chain at once, nothing."""
     try:
-        seconds, model = _training(chain, experiment)
+        trial = _training(chain, experiment)
     except FitDegenerate:
         return 0.0, 0.0, 0.0
-    per_generation = seconds / experiment.chains / max(1, experiment.generations)
-    return per_generation, *_measured(chain, cell, experiment, Generation(0, None, model))
+    per_generation = trial.seconds / experiment.chains / max(1, experiment.generations)
+    return per_generation, *_measured(chain, cell, experiment, Generation(0, None, trial.model))
 
 
 def _probe(chain: Chain, cell: Cell, experiment: Experiment) -> tuple[float, float, float]:

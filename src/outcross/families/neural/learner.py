@@ -17,6 +17,8 @@ from outcross.core.streamed import Streamed
 from outcross.families.neural import need_torch
 
 if TYPE_CHECKING:
+    import torch
+
     from outcross.families.neural.training import Plan
 
 _TRIED = 8  # minibatches of a trial
@@ -81,7 +83,7 @@ class Trained:
         require(len(shape) in (2, 3), "this family fits images: use a source such as digits, mnist or image_folder")
         warm = previous.weights if self.init == "previous" and previous is not None else None
         network = self.network_for(shape, warm, rng)
-        training.train(network, pool, rng._replace(shard=1), self.plan, training.device_of(self.device))
+        training.train(network, pool, rng._replace(shard=1), self.plan, self.on)
         return self.model(shape, training.to_state(network))
 
     def load(self, state: State) -> Any:
@@ -96,7 +98,15 @@ class Trained:
         short.fit(few.take(slice(0, self.batch)), rng)  # the first minibatch pays for imports and memory
         began = time.perf_counter()
         model = short.fit(few, rng)
-        return Trial((time.perf_counter() - began) / len(few) * len(pool) * self.epochs, model)
+        seconds = (time.perf_counter() - began) / len(few) * len(pool) * self.epochs
+        return Trial(seconds, self.on.type, model)
+
+    @property
+    def on(self) -> torch.device:
+        """The device that fits are made on."""
+        from outcross.families.neural import training
+
+        return training.device_of(self.device)
 
     @property
     def plan(self) -> Plan:
@@ -116,6 +126,6 @@ class Trained:
         if weights is not None:
             training.from_state(network, weights)
         # channels last: convolutions are faster so, and a loaded network must compute what the trained one did
-        network.to(training.device_of(self.device))
+        network.to(self.on)
         network.to(memory_format=torch.channels_last)
         return network.eval()
