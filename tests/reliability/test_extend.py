@@ -11,6 +11,7 @@ from harness import OPTIONS, facts, outcome
 from outcross.core.loop import Chain
 from outcross.runs import runner, upkeep, worker
 from outcross.runs.spec import Experiment, load
+from outcross.runs.store import Writer
 
 _ARMS = {
     "compiled": [],
@@ -131,3 +132,17 @@ def test_going_on_under_another_environment_is_said_and_written_down(tmp_path, m
     db = sqlite3.connect(directory / "run.db")
     assert db.execute("SELECT count(*) FROM events WHERE kind = 'environment'").fetchone() == (1,)
     db.close()
+
+
+def test_pools_are_read_one_chain_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of all chains may not fit into memory together."""
+    runner.run(_wanted("rows"), tmp_path, OPTIONS)
+    told: list[str] = []
+    read, work = Writer.checkpoint, worker.advance
+    monkeypatch.setattr(Writer, "checkpoint", lambda *a: told.append("read") or read(*a))
+    monkeypatch.setattr(worker, "advance", lambda task: told.append(f"chain {task.key[1]}") or work(task))
+    runner.run(_wanted("rows", "generations=40"), tmp_path, OPTIONS)
+    firsts = list(dict.fromkeys(i for i in told if i != "read"))
+    assert firsts == ["chain 0", "chain 1", "chain 2"]
+    assert told[:2] == ["read", "chain 0"]
+    assert all(told[told.index(name) - 1] == "read" for name in firsts)

@@ -6,7 +6,7 @@ import json
 import signal
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,6 +205,17 @@ def _signals(caught: list[int]) -> Iterator[None]:
             signal.signal(s, handler)
 
 
+class _Due(NamedTuple):
+    """What is left to do of a chain: which measures at which generations, which states to keep, how far to go."""
+
+    key: Key
+    cell: Cell
+    wanted: dict[int, tuple[str, ...]]
+    kept: frozenset[int]
+    until: int
+    reached: int
+
+
 class _Run:
     """One run under way."""
 
@@ -230,8 +241,8 @@ class _Run:
 
     def go(self) -> None:
         """Do everything that is still to do."""
-        self.queue: deque[Job] = deque(self._floor_jobs())
-        self.queue.extend(self._chain_jobs())
+        self.queue: deque[Job | _Due] = deque(self._floor_jobs())
+        self.queue.extend(self._chains_due())
         if self.queue:
             self._work()
         if self.store.meta("finished") != self.store.meta("experiment"):
@@ -258,7 +269,11 @@ class _Run:
             raise Interrupted(self.caught[0], self.store.directory)
 
     def _pull(self) -> Job | None:
-        return self.queue.popleft() if self.queue and not self.caught else None
+        """The next job. A chain's pool is read from disk only now: those of all chains may not fit into memory."""
+        if not self.queue or self.caught:
+            return None
+        first = self.queue.popleft()
+        return Job(worker.advance, self._task(first)) if isinstance(first, _Due) else first
 
     def _floor_jobs(self) -> Iterator[Job]:
         """The replicates of the noise floor that are not in the store."""
@@ -272,15 +287,15 @@ class _Run:
                 if names:
                     yield Job(worker.floor, worker.FloorTask(number, cell, self.experiment.seed, replicate, names))
 
-    def _chain_jobs(self) -> Iterator[Job]:
-        """One job for each chain that is not finished, or lacks a measure."""
+    def _chains_due(self) -> Iterator[_Due]:
+        """What is left to do of each chain that is not finished, or lacks a measure."""
         for number, cell in enumerate(self.experiment.settled):
             for chain in range(self.experiment.chains):
-                task = self._task((number, chain), cell)
-                if task is not None:
-                    yield Job(worker.advance, task)
+                due = self._due((number, chain), cell)
+                if due is not None:
+                    yield due
 
-    def _task(self, key: Key, cell: Cell) -> worker.Task | None:
+    def _due(self, key: Key, cell: Cell) -> _Due | None:
         reached, status, reason = self.past.get(key, (-1, "running", None))
         last = self.experiment.generations
         until = max(reached, 0) if status == "degenerate" else last
@@ -289,22 +304,34 @@ class _Run:
         wanted = {g: names for g in self.records if g <= until and ((names := self._lacking(key, g)) or g in missing)}
         if status == "degenerate" and reached < 0:
             return None
-        if reached >= until and not wanted:
-            return None
-        first, stored = min([reached, *wanted]), self._stored(key, cell, reached, wanted)
-        start = stored.get(first) or self._start(key, reached, first)
-        seconds = self.options.slice_seconds
-        return worker.Task(key, cell, self.experiment.seed, start, wanted, kept, until, reached, seconds, stored)
+        return None if reached >= until and not wanted else _Due(key, cell, wanted, kept, until, reached)
 
-    def _stored(self, key: Key, cell: Cell, reached: int, wanted: Iterable[int]) -> dict[int, Checkpoint]:
+    def _task(self, due: _Due) -> worker.Task:
+        first, stored = min([due.reached, *due.wanted]), self._stored(due)
+        start = stored.get(first) or self._start(due.key, due.reached, first)
+        return worker.Task(
+            due.key,
+            due.cell,
+            self.experiment.seed,
+            start,
+            due.wanted,
+            due.kept,
+            due.until,
+            due.reached,
+            self.options.slice_seconds,
+            stored,
+        )
+
+    def _stored(self, due: _Due) -> dict[int, Checkpoint]:
         """Where a chain stood at generations to be measured again, if its fits are dear: no fit is made twice then."""
-        past = {g for g in wanted if g <= reached}
-        if not past or not hasattr(plugins.make("families", cell.learner, "learner"), "trial"):
+        past = {g for g in due.wanted if g <= due.reached}
+        if not past or not hasattr(plugins.make("families", due.cell.learner, "learner"), "trial"):
             return {}
-        there = set(self.store.states(key))
-        if self._grows(key) and not past <= there:  # a state that is kept has no pool to go on from
+        there = set(self.store.states(due.key))
+        if self._grows(due.key) and not past <= there:  # a state that is kept has no pool to go on from
             return {}
-        return {g: self.store.checkpoint(key, g) for g in sorted((past | {reached}) & there)}
+        goes_on = due.reached < due.until  # else its pool, which may be large, is of no use
+        return {g: self.store.checkpoint(due.key, g, goes_on) for g in sorted((past | {due.reached}) & there)}
 
     def _lacking(self, key: Key, generation: int) -> tuple[str, ...]:
         """Measures to take at a record: the heavy ones at snapshots of the first chains only."""

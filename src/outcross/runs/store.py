@@ -291,7 +291,7 @@ class Reader:
         query = "SELECT generation FROM arrays WHERE cell = ? AND chain = ? AND substr(name, 1, 6) = 'state/'"
         return {g for (g,) in self.rows(query, key)}
 
-    def checkpoint(self, key: Key, generation: int) -> Checkpoint:
+    def checkpoint(self, key: Key, generation: int, with_pool: bool = True) -> Checkpoint:
         """Where a chain stood at one of its `states`."""
         state = self.arrays(key, generation, "checkpoint/") or self.arrays(key, generation, "state/")
         first = self.arrays(key, 0, "state/")
@@ -300,7 +300,7 @@ class Reader:
                 f"{self.directory}: the state of cell {key[0]}, chain {key[1]}, generation {generation} "
                 f"is gone; {REMEDY}"
             )
-        pool = self.arrays(key, generation, "pool/")
+        pool = self.arrays(key, generation, "pool/") if with_pool else {}
         parts: dict[str, State] = {}
         for name, array in pool.items():
             number, _, rest = name.partition("/")
