@@ -87,6 +87,7 @@ def test_numeric_figures_stay_off_a_page_of_categories(categories: Result) -> No
     assert "rare mass halved" in verdict
     assert "heterozygosity below 0.5" in verdict
     assert "generalised variance" not in verdict
+    assert "models fitted on real rows)" in verdict
     assert "shape" not in verdict
 
 
@@ -96,6 +97,7 @@ def test_numbers_are_not_told_in_words_of_categories(tmp_path: Path) -> None:
     assert "variance halved" in verdict
     assert "categories" not in verdict
     assert "e-1" not in verdict, "what is rounding is 0"
+    assert "the chains' own generation 0" in verdict
 
 
 def test_a_run_that_no_oracle_covers_says_so_and_draws_none(tmp_path: Path) -> None:
