@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,19 +54,117 @@ def test_a_module_that_cannot_be_used_is_refused_in_one_line(settings, says, she
     assert len(done.err.strip().splitlines()) == 1, done.err
 
 
-BROKEN = """
+OWN = """
+import torch
 from torch import nn
+from mymodule import Matching
+from mypair import pair
 
-def pair(shape, latent, width):
-    return nn.Flatten(), nn.Linear(latent, 3)
+class Told(Matching):
+    def loss(self, images, generator): return {"loss": super().loss(images, generator)}
+class Several(Matching):
+    def loss(self, images, generator): return super().loss(images, generator) * torch.ones(3)
+class Fixed(Matching):
+    def loss(self, images, generator): return super().loss(images, generator).detach()
+class Quick(Matching):
+    def loss(self, images, generator): return self.make(torch.randn(9, self.latent, generator=generator)).sum()
+class Flat(Quick):
+    def sample(self, n, generator): return torch.zeros(n, 64)
+class Array(Quick):
+    def sample(self, n, generator): return super().sample(n, generator).numpy()
+class Bright(Quick):
+    def sample(self, n, generator): return 255 * super().sample(n, generator)
+class Empty(nn.Module):
+    def __init__(self, shape): super().__init__()
+    def loss(self, images, generator): return images.sum()
+    sample = loss
+class Never(nn.Module):
+    def __init__(self, shape): raise ValueError("boom")
+class Leaves(Matching):
+    def loss(self, images, generator): raise SystemExit(3)
+class Lost(Quick):
+    def sample(self, n, generator): return super().sample(n, generator) * float("nan")
+
+def flat(shape, latent, width): return pair(shape, latent, width)[0], nn.Linear(latent, 64)
+def spread(shape, latent, width):
+    return pair(shape, latent, width)[0], nn.Sequential(nn.Linear(latent, 1), nn.Unflatten(1, (1, 1, 1)))
+def one(shape, latent, width): return nn.Flatten(), pair(shape, latent, width)[1]
+def single(shape, latent, width): return nn.Flatten()
+def wide(shape, latent, width):
+    print("width", width)
+    return pair(shape, latent, width)
 """
 
 
-def test_a_module_that_fails_is_told_of_as_such_and_nothing_is_written(shell, monkeypatch):
+@pytest.fixture
+def own(shell, monkeypatch):
+    """A folder with modules of one's own, right and wrong."""
     monkeypatch.syspath_prepend(str(shell.folder))
-    (shell.folder / "mybroken.py").write_text(BROKEN)
-    done = shell("run", "vae", "learner.network=mybroken:pair", *QUICK)
-    assert done.code == 1
-    assert done.err.startswith("error: the learner failed: ")
+    blocks(shell.folder)
+    (shell.folder / "own.py").write_text(OWN)
+    yield shell
+    for name in ("own", "mymodule", "mypair"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("Told", "loss() gave a dict: a tensor of one number is due"),
+        ("Several", "loss() gave a tensor (3,)"),
+        ("Fixed", "loss() gave a tensor () that depends on no weight"),
+        ("Flat", "own:Flat.sample(2) gave a tensor (2, 64): a tensor (2, 1, 8, 8) is due"),
+        ("Array", "own:Array.sample(2) gave a ndarray"),
+        ("Bright", "[0, 1] is due"),
+        ("Empty", "own:Empty has no weights to train"),
+        ("Never", "own:Never: ValueError: boom"),
+    ],
+)
+def test_a_module_that_gives_something_else_is_refused_before_it_is_trained(name, says, own):
+    done = own("run", "vae", "learner.kind=module", f"learner.object=own:{name}", "learner.options={}", *QUICK)
+    assert (done.code, says in done.err) == (2, True), done.err
     assert len(done.err.strip().splitlines()) == 1
-    assert not (shell.folder / "runs").exists()
+    assert not (own.folder / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("flat", "gave tensors [(1, 4), (1, 4), (1, 64)], [(1, 4), (1, 4), (1, 1, 8, 8)] are due"),
+        ("spread", "(1, 1, 1, 1)]"),
+        ("one", "an encoder gives mu and log variance (n, latent)"),
+        ("single", "own:single: TypeError"),
+    ],
+)
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_a_pair_of_other_shapes_is_refused_whatever_the_likelihood(name, says, likelihood, own):
+    settings = (f"learner.network=own:{name}", f"learner.likelihood={likelihood}", "learner.latent=4")
+    done = own("run", "vae", *settings, *QUICK)
+    assert (done.code, says in done.err) == (2, True), done.err
+    assert len(done.err.strip().splitlines()) == 1
+
+
+def test_a_pair_is_given_a_width_that_can_be_used(own):
+    learner = "learner={kind: vae, network: 'own:wide', latent: 4, epochs: 1}"
+    done = own("run", "vae", learner, *QUICK, "--workers=1")
+    assert done.code == 0, done.err
+    assert "width 64" in done.out
+
+
+def test_pixels_that_are_not_finite_are_no_measurement(own):
+    learner = ("learner.kind=module", "learner.object=own:Lost", "learner.options={}")
+    done = own("run", "vae", *learner, *QUICK[:4], "floor=0", "measures=[image_coverage]", "--workers=1")
+    assert done.code == 0, done.err
+    assert "RuntimeWarning" not in done.err
+    run = next((own.folder / "runs").iterdir()).name
+    read = own("show", run, "--json").json["measures"]
+    assert {m["value"] for m in read} <= {None}
+    assert all("not finite" in m["why"] for m in read)
+
+
+def test_a_module_that_fails_or_leaves_is_told_of_as_such_and_nothing_is_written(own):
+    done = own("run", "vae", "learner.kind=module", "learner.object=own:Leaves", "learner.options={}", *QUICK)
+    assert done.code == 1
+    assert done.err.startswith("error: the learner failed: SystemExit: 3")
+    assert len(done.err.strip().splitlines()) == 1
+    assert not (own.folder / "runs").exists()

@@ -16,6 +16,7 @@ from outcross.core.errors import InputError
 from outcross.core.rng import FIXED, Purpose, Streams
 from outcross.measures import classes, classifier, images, latent
 from outcross.measures.context import Context, Reference
+from outcross.measures.gallery import Gallery
 from outcross.measures.neighbours import Manifold, nearest, overlap
 from outcross.sources.digits import Source as Digits
 
@@ -211,6 +212,9 @@ def test_a_reference_too_small_for_rare_styles_says_so(reference):
 # ---- features ----
 
 
+NUMBER = 3
+
+
 def rows_summed(pixels):
     return pixels.sum(axis=2)
 
@@ -221,6 +225,47 @@ def wrong_shape(pixels):
 
 def not_finite(pixels):
     return pixels.sum(axis=2) * np.nan
+
+
+def changed_in_place(pixels):
+    pixels -= 0.5
+    return pixels.sum(axis=2)
+
+
+def failing(pixels):
+    raise ValueError("boom")
+
+
+def text(pixels):
+    return np.full((len(pixels), 2), "a")
+
+
+def empty(pixels):
+    return np.zeros((len(pixels), 0))
+
+
+def constant(pixels):
+    return np.full((len(pixels), 3), 0.1, np.float32)
+
+
+def test_features_that_change_their_images_in_place_change_nothing_else(reference):
+    own = replace(reference.gallery, features=f"{__name__}:changed_in_place")
+    drawn = np.full((5, 8, 8), 0.25, np.float32)
+    own.vectors(drawn)
+    assert (drawn == 0.25).all()
+
+
+def test_constant_features_have_no_distance(reference):
+    own = replace(reference, gallery=replace(reference.gallery, features=f"{__name__}:constant"))
+    found = read(own, images.distances, real(reference))
+    assert {reading.why for reading in found.values()} == {"all reference images have the same features"}
+
+
+def test_images_too_small_for_the_classifier_do_without_it():
+    few = Corpus.of(np.arange(180, dtype=np.uint8).reshape(20, 3, 3), 0, np.arange(20) % 2)
+    small = Gallery(few, few)
+    assert small.unlabelled == "the images have fewer than 4 pixels a side"
+    assert small.truth.shape == (20, 9)
 
 
 def test_features_of_the_users_own_take_the_place_of_the_classifiers(reference):
@@ -234,6 +279,10 @@ def test_features_of_the_users_own_take_the_place_of_the_classifiers(reference):
     [
         (f"{__name__}:wrong_shape", "gave .* for"),
         (f"{__name__}:not_finite", "not finite"),
+        (f"{__name__}:failing", "features .*failing: ValueError: boom"),
+        (f"{__name__}:text", "gave <U1"),
+        (f"{__name__}:empty", r"k\) are due"),
+        (f"{__name__}:NUMBER", "not callable"),
         ("no:where", "cannot import"),
     ],
 )

@@ -277,3 +277,9 @@ def test_weights_of_another_network_are_refused(digits):
     state = SMALL.fit(digits.draw(100, DRAW), FIT).state()
     with pytest.raises(InputError, match="not this network's"):
         Learner(epochs=1, width=32, latent=2).load(state).sample(1, DRAW)
+
+
+@pytest.mark.parametrize("name", ["sampling", "likelihood", "optimiser", "precision", "init", "device"])
+def test_a_word_that_is_not_known_is_refused_from_python_too(name):
+    with pytest.raises(InputError, match=f"{name} is .*, got 'lion'"):
+        Learner(**{name: "lion"})

@@ -53,7 +53,9 @@ def command(
     wanted = spec.load(experiment, overrides or ())
     bytes_ = None if memory is None else int(memory * 2**30)
     if dry_run:
-        _say_outlook(wanted, preflight.outlook(wanted, runner.Options(workers).cores), json)
+        with watcher(quiet or json, verbose) as watching:
+            outlook = preflight.outlook(wanted, runner.Options(workers).cores, watching.say)
+        _say_outlook(wanted, outlook, json)
         return
     with watcher(quiet or json, verbose) as watching:
         result = api.run(

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from outcross.core.contracts import State
-from outcross.core.errors import InputError, LearnerError, require
+from outcross.core.errors import InputError, one_line, require
 from outcross.core.rng import Stream
 from outcross.families.adapter import resolve
 from outcross.families.neural.learner import Trained, Weighted
@@ -28,7 +28,7 @@ class ModuleModel(Weighted):
     """A trained module as its weights."""
 
     def sample(self, n: int, rng: Stream) -> np.ndarray:
-        """N images float32. Raises LearnerError when the module gives another shape."""
+        """N images float32. Raises InputError unless the module gives images of the right shape in [0, 1]."""
         import torch
 
         from outcross.families.neural import training
@@ -37,12 +37,21 @@ class ModuleModel(Weighted):
 
         def some(size: int) -> np.ndarray:
             with torch.no_grad():
-                made = training.rows(self._network.sample(size, chance))
-            if made.shape != (size, *self.shape):
-                raise LearnerError(f"{self.learner.object}.sample({size}) gave {made.shape}, not {(size, *self.shape)}")
-            return made
+                made = self._network.sample(size, chance)
+            self._check(made, (size, *training.sides(self.shape)))
+            return training.rows(made)
 
         return training.in_chunks(some, n, self.shape)
+
+    def _check(self, made: Any, due: tuple[int, ...]) -> None:
+        import torch
+
+        named = f"{self.learner.object}.sample({due[0]})"
+        given = f"a tensor {tuple(made.shape)}" if isinstance(made, torch.Tensor) else f"a {type(made).__name__}"
+        require(given == f"a tensor {due}", f"{named} gave {given}: a tensor {due} is due")
+        low, high = (float(v) for v in torch.aminmax(made))
+        outside = low < 0.0 or high > 1.0  # false of what is not a number, which ends its chain later
+        require(not outside, f"{named} gave pixels from {low:g} to {high:g}: [0, 1] is due, so clamp or scale them")
 
 
 @dataclass(frozen=True)
@@ -68,11 +77,12 @@ class Learner(Trained):
 
         try:
             made = resolve(self.object)(shape=shape, **self.options)
-        except TypeError as e:
-            raise InputError(f"{self.object}: {e}") from e
+        except Exception as e:  # a user's module may raise anything
+            raise InputError(f"{self.object}: {one_line(f'{type(e).__name__}: {e}')}") from e
         require(isinstance(made, nn.Module), f"{self.object} gave a {type(made).__name__}, not a torch.nn.Module")
         for method in ("loss", "sample"):
             require(hasattr(made, method), f"{self.object} has no {method}(): see docs/images.md")
+        require(any(True for _ in made.parameters()), f"{self.object} has no weights to train")
         return made
 
     def model(self, shape: tuple[int, ...], weights: State) -> ModuleModel:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from outcross.families.neural.networks import Autoencoder
 
 Sampling = Literal["mean", "bernoulli", "gaussian"]
-WIDTH = {"conv": 64, "dense": 400}  # the paper's channels; the PyTorch example's units
+WIDTH = {"conv": 64, "dense": 400}  # the paper's channels; the PyTorch example's units; a pair of modules gets 64
 
 
 class VaeModel(Weighted):
@@ -82,7 +82,7 @@ class VaeModel(Weighted):
 class Learner(Trained):
     """network: `dense`, `conv` (the paper's), or `package.module:function` that makes a pair of torch modules from
     (channels, height, width), latent and width: an encoder giving mu and log variance (n, latent), a decoder giving
-    logits of the image. width: hidden units or channels; 400 dense, 64 conv by default. latent: size of a code.
+    logits of the image. width: hidden units or channels; 400 dense, otherwise 64. latent: size of a code.
 
     beta: weight of the divergence. likelihood: of a pixel, `bernoulli`, or `gaussian` with standard deviation `noise`.
     sampling: a pixel is its `mean` (the paper), or drawn, `bernoulli` or `gaussian` with `noise`. The rest as for every
@@ -108,11 +108,14 @@ class Learner(Trained):
 
     def build(self, shape: tuple[int, int, int]) -> Autoencoder:
         """A new autoencoder of images (channels, height, width)."""
-        from outcross.families.neural.networks import PAIRS, Autoencoder
+        from outcross.families.neural.networks import PAIRS, Autoencoder, checked
 
-        pair = PAIRS[self.network] if self.network in PAIRS else resolve(self.network)
-        width = self.width or WIDTH.get(self.network, 0)
-        return Autoencoder(pair(shape, self.latent, width), self.likelihood, self.noise, self.beta)
+        width = self.width or WIDTH.get(self.network, 64)
+        if self.network in PAIRS:
+            pair = PAIRS[self.network](shape, self.latent, width)
+        else:
+            pair = checked(resolve(self.network), self.network, shape, self.latent, width)
+        return Autoencoder(pair, self.likelihood, self.noise, self.beta)
 
     def model(self, shape: tuple[int, ...], weights: State) -> VaeModel:
         """The model of rows of a shape with these weights."""

@@ -24,6 +24,7 @@ from outcross.families.neural import need_torch
 from outcross.sources.fetch import cache
 
 HIDDEN = 128
+LEAST = 4  # pixels a side: it halves images twice
 _STEPS, _LARGEST, _SMALLEST = 400, 256, 16  # minibatches at least, their sizes
 _RATE, _EPOCHS = 3e-3, 4  # peak of the one-cycle schedule, epochs at least
 _CHUNK = 500

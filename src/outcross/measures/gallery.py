@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outcross.core.corpus import Corpus, intensities
-from outcross.core.errors import InputError, require
+from outcross.core.errors import InputError, one_line, require
 from outcross.families.adapter import resolve
-from outcross.measures.classifier import Classifier, Sight, cached, real
+from outcross.measures.classifier import LEAST, Classifier, Sight, cached, real
 from outcross.measures.neighbours import Manifold, nearest
 
 NEIGHBOURS = 5
@@ -42,6 +42,8 @@ class Gallery:
         """Why nothing can be said of classes, or None."""
         if self.training.label is None or self.held.label is None:
             return "the source has no labels"
+        if min(self.training.shape[:2]) < LEAST:
+            return f"the images have fewer than {LEAST} pixels a side"
         return None if self.classes > 1 else "the source has one class only"
 
     @cached_property
@@ -148,10 +150,15 @@ class Gallery:
 
 def _own(path: str, images: NDArray[Any]) -> NDArray[Any]:
     """The user's features. Raises InputError unless they are finite vectors, one an image."""
-    found = np.asarray(resolve(path)(intensities(images)))
-    require(
-        found.ndim == 2 and len(found) == len(images), f"features {path} gave {found.shape} for {len(images)} images"
-    )
+    try:
+        found = np.asarray(resolve(path)(intensities(images).copy()))  # a copy: it may be changed in place
+    except InputError:
+        raise
+    except Exception as e:  # a user's function may raise anything
+        raise InputError(f"features {path}: {one_line(f'{type(e).__name__}: {e}')}") from e
+    sound = found.dtype.kind in "fiu" and found.ndim == 2 and len(found) == len(images) and found.shape[1] > 0
+    told = f"{found.dtype} {found.shape} for {len(images)} images"
+    require(sound, f"features {path} gave {told}: numbers of shape ({len(images)}, k) are due")
     if not np.isfinite(found).all():
         raise InputError(f"features {path} gave numbers that are not finite")
     return found

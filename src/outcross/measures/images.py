@@ -20,6 +20,7 @@ GRID = 64  # images kept for the eye
 CODES = 10  # latent codes that every generation decodes
 _T9 = 2.262  # Student's t, 9 degrees of freedom, two-sided 95 %: BLOCKS - 1
 _FEWEST = 4 * BLOCKS
+_ROUNDING = 1e-10  # variance relative to mean square that float32 features of equal images may show
 
 Vectors = NDArray[np.float64]
 
@@ -62,7 +63,10 @@ def distances(generation: Generation, context: Context) -> Readings:
     if len(real) < _FEWEST:
         why = f"{len(real)} reference images: at least {_FEWEST} are needed"
         return {name: Reading(np.nan, why=why) for name in DISTANCES}
-    fid, scale = jackknife(fake, real), float(real.var(axis=0).sum())
+    scale = float(real.var(axis=0).sum())
+    if scale <= _ROUNDING * float(np.square(real).sum(axis=1).mean()):
+        return {name: Reading(np.nan, why="all reference images have the same features") for name in DISTANCES}
+    fid = jackknife(fake, real)
     value, low, high = (float(np.sqrt(max(v or 0.0, 0.0) / scale)) for v in fid[:3])
     return {"fid": fid, "feature_w2": Reading(value, low, high), "kid": kernel_distance(fake, real)}
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from outcross.core.contracts import Generation, Trial
 from outcross.core.corpus import Corpus
-from outcross.core.errors import FitDegenerate, InputError, LearnerError, OutcrossError, ResourceError
+from outcross.core.errors import FitDegenerate, InputError, LearnerError, OutcrossError, ResourceError, one_line
 from outcross.core.loop import Chain
 from outcross.core.rng import Purpose
 from outcross.runs import plugins, worker
@@ -178,18 +178,19 @@ def _trial(chain: Chain, pool: Corpus) -> Trial:
             return chain.learner.trial(pool, chain.streams.stream(0, Purpose.FIT))  # type: ignore[attr-defined, no-any-return]
     except (OutcrossError, FitDegenerate):
         raise
-    except Exception as e:
-        raise LearnerError(f"the learner failed: {type(e).__name__}: {e}") from e
+    except (Exception, SystemExit) as e:
+        raise LearnerError(f"the learner failed: {one_line(f'{type(e).__name__}: {e}')}") from e
 
 
-def outlook(experiment: Experiment, workers: int) -> Outlook:
+def outlook(experiment: Experiment, workers: int, say: Callable[[str], None]) -> Outlook:
     """Time, disk and memory that a run would take, from a few generations of each cell really run."""
     seconds, disk, memory, notes = 0.0, 65536.0, 0, []
     per_row = 60.0  # bytes of a measured number in SQLite
-    look_at_images(experiment, lambda text: None)  # a classifier that has to be trained is no cost of a record
-    for cell in experiment.settled:
-        chain = build(cell, worker.source_of(cell)[0], experiment.seed, 0)
+    chains = [build(cell, worker.source_of(cell)[0], experiment.seed, 0) for cell in experiment.settled]
+    for cell, chain in zip(experiment.settled, chains, strict=True):
         check_rows(cell, chain, experiment)
+    look_at_images(experiment, say)  # a classifier that has to be trained is no cost of a record
+    for cell, chain in zip(experiment.settled, chains, strict=True):
         trains = hasattr(chain.learner, "trial")
         per_generation, per_record, state = (_tried if trains else _probe)(chain, cell, experiment)
         records = len(experiment.records())

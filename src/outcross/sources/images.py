@@ -20,8 +20,8 @@ Pixels = NDArray[np.uint8]
 class Images:
     """Images (n, h, w) or (n, h, w, 3) of 8 bits with labels (n,) from 0, in three parts: drawn, validation, reference.
 
-    classes: names of the labels. features: `package.module:function` that turns images into vectors (n, k) for the
-    measures, in place of the classifier that is trained on the drawn part.
+    classes: names of the labels. features: `package.module:function` that turns images into vectors (n, k), in place of
+    the features of the classifier that is trained on the drawn part; labels are still told by that.
     """
 
     items: ClassVar[str] = "images"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -61,6 +61,10 @@ class Trained:
     precision: Literal["fp32", "bf16"] = "fp32"
 
     def __post_init__(self) -> None:
+        for name, hint in get_type_hints(type(self)).items():
+            value, known = getattr(self, name, None), get_args(hint)
+            if get_origin(hint) is Literal:
+                require(value in known, f"{name} is {', '.join(known)}, got {value!r}")
         for name in ("epochs", "batch"):
             require(getattr(self, name) >= 1, f"{name} is 1 or more, got {getattr(self, name)}")
         require(self.rate > 0.0, f"rate is positive, got {self.rate:g}")
@@ -99,6 +103,7 @@ class Trained:
         began = time.perf_counter()
         model = short.fit(few, rng)
         seconds = (time.perf_counter() - began) / len(few) * len(pool) * self.epochs
+        model.sample(2, rng)  # what it gives is checked now, not after hours of training
         return Trial(seconds, self.on.type, model)
 
     @property
@@ -121,7 +126,7 @@ class Trained:
 
         from outcross.families.neural import training
 
-        sides = (1 if len(shape) == 2 else shape[2], shape[0], shape[1])
+        sides = training.sides(shape)
         network = self.build(sides) if rng is None else training.seeded(lambda: self.build(sides), rng)
         if weights is not None:
             training.from_state(network, weights)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from outcross.core.errors import require
+from outcross.core.errors import InputError, one_line, require
 from outcross.families.neural.linear import Linear
 
 Shape = tuple[int, int, int]
@@ -87,5 +88,24 @@ class Autoencoder(nn.Module):
         return torch.sigmoid(self.decoder(codes).float())
 
 
+def checked(make: Any, name: str, shape: Shape, latent: int, width: int) -> tuple[nn.Module, nn.Module]:
+    """The pair of modules that a user's function makes, tried on one image.
+
+    Raises InputError, with what is due, when it fails or gives other things or other shapes.
+    """
+    image, code = torch.zeros((1, *shape)), torch.zeros((1, latent))
+    try:
+        encoder, decoder = make(shape, latent, width)
+        with torch.no_grad():
+            encoded, decoded = encoder.eval()(image), decoder.eval()(code)
+        found = [tuple(t.shape) for t in (*encoded, decoded)]
+    except Exception as e:  # a user's module may raise anything
+        raise InputError(f"{name}: {one_line(f'{type(e).__name__}: {e}')}; {_DUE}") from e
+    due = [(1, latent), (1, latent), (1, *shape)]
+    require(found == due, f"{name}: one image and one code gave tensors {found}, {due} are due: {_DUE}")
+    return encoder.train(), decoder.train()
+
+
+_DUE = "an encoder gives mu and log variance (n, latent), a decoder logits (n, channels, height, width)"
 Pair = Callable[[Shape, int, int], tuple[nn.Module, nn.Module]]
 PAIRS: dict[str, Pair] = {"conv": conv, "dense": dense}

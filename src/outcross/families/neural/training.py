@@ -99,12 +99,26 @@ def _epoch(
     total = torch.zeros((), dtype=torch.float64)
     for part in torch.randperm(len(rows), generator=chance).split(plan.batch):
         with torch.autocast(device.type, torch.bfloat16, enabled=plan.precision == "bf16"):
-            loss = module.loss(images(rows[part]).to(device), chance)  # type: ignore[operator]
+            loss = _scalar(module.loss(images(rows[part]).to(device), chance))  # type: ignore[operator]
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
         total += loss.detach().cpu()
     return float(total)
+
+
+def _scalar(loss: Any) -> Tensor:
+    """The loss of a minibatch. Raises InputError unless it is one number that weights can be trained by."""
+    if isinstance(loss, Tensor) and loss.numel() == 1 and loss.requires_grad:
+        return loss.reshape(())
+    given = f"a tensor {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+    given += "" if not isinstance(loss, Tensor) or loss.requires_grad else " that depends on no weight"
+    raise InputError(f"loss() gave {given}: a tensor of one number is due, by which weights can be trained")
+
+
+def sides(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """(channels, height, width) of rows of a shape (h, w) or (h, w, channels)."""
+    return (1 if len(shape) == 2 else shape[2], shape[0], shape[1])
 
 
 def images(rows: Tensor) -> Tensor:
@@ -120,11 +134,17 @@ def rows(pixels: Tensor) -> NDArray[np.float32]:
 
 
 def in_chunks(make: Callable[[int], NDArray[np.float32]], n: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """N images of a shape from a function that makes some: memory stays bounded."""
+    """N images of a shape from a function that makes some: memory stays bounded.
+
+    Raises FitDegenerate when one is not finite.
+    """
     made = np.empty((n, *shape), dtype=np.float32)
     for first in range(0, n, _CHUNK):
         size = min(_CHUNK, n - first)
-        made[first : first + size] = make(size)
+        part = make(size)
+        if not np.isfinite(part).all():
+            raise FitDegenerate("the model makes pixels that are not finite")
+        made[first : first + size] = part
     return made
 
 
@@ -143,4 +163,8 @@ def from_state(module: nn.Module, state: State) -> None:
     try:
         module.load_state_dict({name: torch.tensor(value) for name, value in state.items()})
     except RuntimeError as e:
-        raise InputError(f"these weights are not this network's: {str(e).splitlines()[-1].strip()}") from e
+        why = str(e).splitlines()[-1].strip()
+        raise InputError(
+            f"the stored weights are not this network's ({why}): if its code was changed since, undo that, or run anew "
+            "in another folder (--out)"
+        ) from e
