@@ -567,3 +567,8 @@ def test_other_content_in_the_place_of_mnist_is_refused(tmp_path, name, content,
 def test_a_folder_without_mnist_is_told(tmp_path):
     with pytest.raises(InputError, match="holds no train-images-idx3-ubyte, plain, .gz or .xz"):
         mnist.Source(path=str(tmp_path))
+
+
+def test_a_folder_given_as_arrays_is_told_what_reads_it(tmp_path):
+    with pytest.raises(InputError, match="a folder; its images are read by source.kind=image_folder"):
+        Npz(path=str(tmp_path))

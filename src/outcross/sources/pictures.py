@@ -34,6 +34,7 @@ def read_folder(path: str, size: int | None, colour: str) -> Pictures:
 def read_arrays(path: str, images: str, labels: str | None) -> Pictures:
     """The images of an NPZ or NPY file. Raises InputError naming the file and the array."""
     file = Path(os.path.expanduser(path))
+    require(not stat.S_ISDIR(mode_of(file)), f"{file}: a folder; its images are read by source.kind=image_folder")
     known_file(file, file.suffix, ARRAYS)
     return _read(file, what="pixels", images=images, labels=labels)
 
