@@ -54,7 +54,7 @@ def test_the_classifier_of_mnist_is_right_in_985_of_1000(mnist):
 
 @pytest.mark.slow
 def test_digits_merge_and_real_rows_slow_it(mnist):
-    small = ("samples=10000", "learner.epochs=5", "generations=8", "record=[0,4,8]")
+    small = ("samples=10000", "learner.epochs=5", "generations=8", "record=[0,1,2,8]")
     done = mnist(
         "run", "vae-mnist", *small, "measures=[classes,image_variance,image_coverage,image_distance]", "--json"
     )
@@ -63,7 +63,7 @@ def test_digits_merge_and_real_rows_slow_it(mnist):
     far = {key: m["value"] for key, m in values(mnist, done.json["run"], "feature_w2").items()}
     print(variance, far)
     assert variance["replace", 8] < 0.5 * variance["replace", 0]
-    assert far["replace", 8] > far["replace", 4] > far["replace", 0]
+    assert far["replace", 2] > far["replace", 1] > far["replace", 0]  # by 4 all images are one: nothing is left to lose
     for arm in ("mix10", "accumulate"):
         assert variance[arm, 8] > variance["replace", 8], arm
         assert far[arm, 8] < far["replace", 8], arm
