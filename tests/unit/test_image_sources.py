@@ -318,7 +318,7 @@ def test_refusals_of_the_child_are_input_errors_of_one_line(tmp_path):
         (lambda: Folder(str(tmp_path / "nothing")), "nothing: No such file or directory"),
         (lambda: Folder(str(tmp_path / "a.png")), "a.png: not a folder; for one file of many images use"),
         (lambda: Folder(str(tmp_path), size=0), "size is 1 to 4096 pixels, got 0"),
-        (lambda: Npz(str(tmp_path)), "not a file"),
+        (lambda: Npz(str(tmp_path)), "a folder; its images are read by source.kind=image_folder"),
         (lambda: Npz(str(tmp_path / "a.png")), "unknown kind of file '.png'; known: .npz, .npy"),
         (lambda: Npz("a\0b.npy"), "null byte"),
     ):
@@ -567,8 +567,3 @@ def test_other_content_in_the_place_of_mnist_is_refused(tmp_path, name, content,
 def test_a_folder_without_mnist_is_told(tmp_path):
     with pytest.raises(InputError, match="holds no train-images-idx3-ubyte, plain, .gz or .xz"):
         mnist.Source(path=str(tmp_path))
-
-
-def test_a_folder_given_as_arrays_is_told_what_reads_it(tmp_path):
-    with pytest.raises(InputError, match="a folder; its images are read by source.kind=image_folder"):
-        Npz(path=str(tmp_path))
