@@ -17,7 +17,7 @@ from outcross.core.rng import FIXED, Purpose, Streams
 from outcross.measures import classes, classifier, images, latent
 from outcross.measures.context import Context, Reference
 from outcross.measures.gallery import Gallery
-from outcross.measures.neighbours import Manifold, nearest, overlap
+from outcross.measures.neighbours import Manifold, nearest, overlap, ranked
 from outcross.sources.digits import Source as Digits
 
 GENERATION = Generation(3, None, None)
@@ -210,6 +210,14 @@ def test_a_reference_too_small_for_rare_styles_says_so(reference):
 
 
 # ---- features ----
+
+
+@pytest.mark.parametrize("columns", [6, 7, 36, 41, 49, 100, 1003])
+@pytest.mark.parametrize("values", [3, 10**6])  # with ties, and all but without
+def test_the_ranked_value_is_that_of_a_whole_sort(columns, values):
+    block = np.random.default_rng(columns).integers(0, values, (50, columns)).astype(np.float32)
+    for rank in range(6):
+        assert (ranked(block, rank) == np.sort(block, axis=1)[:, rank]).all()
 
 
 NUMBER = 3

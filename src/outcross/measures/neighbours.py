@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,8 +22,24 @@ class Manifold(NamedTuple):
     @classmethod
     def of(cls, vectors: Vectors, neighbours: int) -> Manifold:
         """Radii to the k-th neighbour among the vectors themselves, each its own nearest."""
-        parts = [np.partition(block, neighbours, axis=1)[:, neighbours] for _, block in squared(vectors, vectors)]
+        parts = [ranked(block, neighbours) for _, block in squared(vectors, vectors)]
         return cls(vectors, np.concatenate(parts))
+
+
+def ranked(block: Vectors, rank: int) -> Vectors:
+    """The value of a rank (0 is the smallest) in each row (rows,).
+
+    The rank + 1 smallest lie in the rank + 1 groups of columns with the smallest minima: only those are sorted.
+    """
+    rows, columns = block.shape
+    groups = isqrt(columns)
+    if groups <= rank:
+        return np.asarray(np.partition(block, rank, axis=1)[:, rank])
+    grouped = block[:, : columns - columns % groups].reshape(rows, -1, groups)
+    chosen = np.argpartition(grouped.min(axis=1), rank, axis=1)[:, None, : rank + 1]
+    few = np.take_along_axis(grouped, chosen, axis=2).reshape(rows, -1)
+    left = block[:, columns - columns % groups :]
+    return np.asarray(np.partition(np.concatenate([few, left], axis=1), rank, axis=1)[:, rank])
 
 
 class Overlap(NamedTuple):
