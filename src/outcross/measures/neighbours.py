@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from math import isqrt
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[Any]
-_BLOCK = 128  # rows of a block of distances: it stays in the cache
+_BLOCK = 64  # rows of a block of distances: it stays in the cache
 
 
 class Manifold(NamedTuple):
@@ -80,5 +81,15 @@ def squared(a: Vectors, b: Vectors) -> Iterator[tuple[int, Vectors]]:
     # |x - y|^2 = (-2 x, |x|^2, 1) . (y, 1, |y|^2): one matrix product and no pass over the block besides
     left = np.column_stack([-2.0 * a, np.einsum("ij,ij->i", a, a), np.ones_like(a[:, 0])])
     right = np.column_stack([b, np.ones_like(b[:, 0]), np.einsum("ij,ij->i", b, b)])
+    product = _product(left, right)
     for first in range(0, len(a), _BLOCK):
-        yield first, left[first : first + _BLOCK] @ right.T
+        yield first, product(left[first : first + _BLOCK], right)
+
+
+def _product(left: Vectors, right: Vectors) -> Callable[[Vectors, Vectors], Vectors]:
+    """How to multiply one by the other transposed: by oneDNN where torch is there, at half the time."""
+    if left.dtype == right.dtype == np.float32 and find_spec("torch") is not None:
+        from outcross.families.neural.linear import by_transposed
+
+        return by_transposed
+    return lambda x, y: x @ y.T

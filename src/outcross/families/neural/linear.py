@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 
@@ -31,6 +33,12 @@ def _served(x: Tensor, weight: Tensor) -> bool:
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """X weight' + bias."""
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")  # type: ignore[no-any-return]
+
+
+def by_transposed(x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
+    """X y' of arrays of float32 (n, k) and (m, k)."""
+    left, right = torch.from_numpy(x), torch.from_numpy(y)
+    return np.asarray((_product(left, right) if _served(left, right) else left @ right.t()).numpy())
 
 
 class _Product(torch.autograd.Function):
