@@ -263,6 +263,19 @@ def test_features_that_change_their_images_in_place_change_nothing_else(referenc
     assert (drawn == 0.25).all()
 
 
+def by_spread(pixels):
+    with np.errstate(all="ignore"):
+        return pixels.mean(axis=2) / pixels.std(axis=(1, 2))[:, None]
+
+
+def test_features_that_collapsed_images_have_not_are_no_number(reference):
+    own = replace(reference, gallery=replace(reference.gallery, features=f"{__name__}:by_spread"))
+    grey = np.full((len(own.gallery.held), 8, 8), 128, np.uint8)
+    with pytest.raises(FloatingPointError, match="not finite"):  # which a record keeps as its reason
+        read(own, images.coverage, grey)
+    assert np.isfinite(read(own, images.coverage, real(reference))["image_coverage"])
+
+
 def test_constant_features_have_no_distance(reference):
     own = replace(reference, gallery=replace(reference.gallery, features=f"{__name__}:constant"))
     found = read(own, images.distances, real(reference))

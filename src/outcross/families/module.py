@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from outcross.core.contracts import State
-from outcross.core.errors import InputError, one_line, require
+from outcross.core.errors import InputError, LearnerError, one_line, require
 from outcross.core.rng import Stream
 from outcross.families.adapter import resolve
 from outcross.families.neural.learner import Trained, Weighted
@@ -28,7 +28,9 @@ class ModuleModel(Weighted):
     """A trained module as its weights."""
 
     def sample(self, n: int, rng: Stream) -> np.ndarray:
-        """N images float32. Raises InputError unless the module gives images of the right shape in [0, 1]."""
+        """N images float32. Raises InputError unless the module gives images of the right shape, LearnerError
+        unless they lie in [0, 1]: that ends this chain alone.
+        """
         import torch
 
         from outcross.families.neural import training
@@ -50,8 +52,8 @@ class ModuleModel(Weighted):
         given = f"a tensor {tuple(made.shape)}" if isinstance(made, torch.Tensor) else f"a {type(made).__name__}"
         require(given == f"a tensor {due}", f"{named} gave {given}: a tensor {due} is due")
         low, high = (float(v) for v in torch.aminmax(made))
-        outside = low < 0.0 or high > 1.0  # false of what is not a number, which ends its chain later
-        require(not outside, f"{named} gave pixels from {low:g} to {high:g}: [0, 1] is due, so clamp or scale them")
+        if low < 0.0 or high > 1.0:  # false of what is not a number, which ends its chain later
+            raise LearnerError(f"{named} gave pixels from {low:g} to {high:g}: [0, 1] is due, so clamp or scale them")
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,10 @@ class Gallery:
         """The held-out images as vectors."""
         if self.features is None and self.unlabelled is None:
             return self.sight.features
-        return self.vectors(self.held.items)
+        try:
+            return self.vectors(self.held.items)
+        except FloatingPointError as e:
+            raise InputError(str(e)) from e
 
     def manifold(self, n: int) -> Manifold:
         """The first n held-out images with their neighbourhoods."""
@@ -149,7 +152,9 @@ class Gallery:
 
 
 def _own(path: str, images: NDArray[Any]) -> NDArray[Any]:
-    """The user's features. Raises InputError unless they are finite vectors, one an image."""
+    """The user's features. Raises InputError unless they are vectors, one an image, FloatingPointError unless finite:
+    of images that have collapsed they may not be, which is no number and no mistake.
+    """
     try:
         found = np.asarray(resolve(path)(intensities(images).copy()))  # a copy: it may be changed in place
     except InputError:
@@ -160,5 +165,5 @@ def _own(path: str, images: NDArray[Any]) -> NDArray[Any]:
     told = f"{found.dtype} {found.shape} for {len(images)} images"
     require(sound, f"features {path} gave {told}: numbers of shape ({len(images)}, k) are due")
     if not np.isfinite(found).all():
-        raise InputError(f"features {path} gave numbers that are not finite")
+        raise FloatingPointError(f"features {path} gave numbers that are not finite")
     return found
