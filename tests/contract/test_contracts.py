@@ -20,6 +20,7 @@ from outcross.core.policies import Blend, mix
 from outcross.core.rng import FIXED, Purpose, Streams
 from outcross.families.categorical import Learner as Categorical
 from outcross.families.gaussian import Learner as Gaussian
+from outcross.families.ngram import Learner as Ngram
 from outcross.families.vae import Learner as Vae
 from outcross.measures.context import Context, Reference
 from outcross.runs import plugins
@@ -101,6 +102,18 @@ class Noisy(nn.Module):
         return (self.mean + self.noise * torch.randn((n, *self.mean.shape), generator=generator)).clamp(0, 1)
 
 
+def text(folder: Path) -> dict[str, object]:
+    chance = np.random.default_rng(0)
+    words = [f"word{k}" for k in range(40)]
+    lines = [" ".join(chance.choice(words, size=20)) + "." for _ in range(80)]
+    (folder / "said.txt").write_text("\n\n".join(lines))
+    return {"path": str(folder / "said.txt"), "block": 16}
+
+
+def wikitext2(folder: Path) -> dict[str, object]:
+    return {"path": str(shared("wikitext-2"))}
+
+
 def module(folder: Path) -> dict[str, object]:
     return {"object": f"{__name__}:Noisy", "options": {"noise": 0.2}, "epochs": 2}
 
@@ -114,6 +127,8 @@ NEEDED = {
     ("sources", "mnist"): mnist,
     ("sources", "image_folder"): image_folder,
     ("sources", "npz"): npz,
+    ("sources", "text"): text,
+    ("sources", "wikitext2"): wikitext2,
 }
 
 
@@ -142,6 +157,9 @@ def test_every_family_keeps_the_contract(kind, tmp_path):
         ("vae", {"network": "conv", "width": 4, "epochs": 1, "init": "previous", "optimiser": "sgd", "rate": 1e-5}),
         ("vae", {"epochs": 1, "likelihood": "gaussian", "sampling": "gaussian", "optimiser": "adamw"}),
         ("vae", {"epochs": 1, "sampling": "bernoulli", "precision": "bf16"}),
+        ("ngram", {"order": 1}),
+        ("ngram", {"order": 5, "top_p": 0.9, "top_k": 20, "prompts": "previous"}),
+        ("ngram", {"decoding": "beam", "prompts": "original"}),
         ("sklearn.mixture:GaussianMixture", {"n_components": 2, "init_params": "kmeans"}),
         ("sklearn.neighbors:KernelDensity", {"bandwidth": 0.3}),
     ],
@@ -198,7 +216,8 @@ FLAT = Finite("flat", np.column_stack([np.arange(80.0), np.ones(80)]), ("x", "y"
 VIEWS = ("line, known law", "plane, hidden law", "table, known law", "constant column")
 LETTERS = ("categories, known", "categories, hidden")
 PICTURES = ("images with labels", "images without", "images of one class")
-SEEN_BY = {"numbers": VIEWS, "categories": LETTERS, "images": PICTURES}
+TEXTS = ("text in words", "text in bytes, by search")
+SEEN_BY = {"numbers": VIEWS, "categories": LETTERS, "images": PICTURES, "text": TEXTS}
 CASES = [(n, v) for n in plugins.names("measures") for v in SEEN_BY[plugins.measures([n])[0].needs]]
 
 
@@ -209,6 +228,7 @@ def views() -> dict[str, tuple[Generation, Context]]:
     flat = plane[0], replace(plane[1], reference=Reference.of(FLAT))
     numbers = dict(zip(VIEWS, (seen(Normal(), "known"), plane, table, flat), strict=True))
     numbers |= dict(zip(LETTERS, (letters(hidden=False), letters(hidden=True)), strict=True))
+    numbers |= dict(zip(TEXTS, (texts(tokens="words"), texts("beam", tokens="bpe", vocabulary=300)), strict=True))
     label = load_digits().target.astype(np.int32)
     return numbers | dict(zip(PICTURES, (pictures(label), pictures(None), pictures(0 * label)), strict=True))
 
@@ -218,6 +238,13 @@ def pictures(label) -> tuple[Generation, Context]:
     source = Images("digits", in_parts("digits", pixels, label))
     pool = source.draw(200, FIXED.stream(5, Purpose.SOURCE))
     model = Vae(epochs=1, width=20, latent=2).fit(pool, FIXED.stream(5, Purpose.FIT))
+    return Generation(0, pool, model), Context(Reference.of(source), model, model, Streams.of(0, 0), 0)
+
+
+def texts(decoding="sample", **options) -> tuple[Generation, Context]:
+    source = plugins.make("sources", plugins.settle("sources", {"kind": "pydoc", "measured": 40, **options}, ""), "")
+    pool = source.draw(200, FIXED.stream(5, Purpose.SOURCE))
+    model = Ngram(decoding=decoding, prompts="original").fit(pool, FIXED.stream(5, Purpose.FIT))
     return Generation(0, pool, model), Context(Reference.of(source), model, model, Streams.of(0, 0), 0)
 
 
@@ -235,7 +262,10 @@ def test_every_measure_keeps_the_contract(name, view, views):
 
 
 def test_a_kind_that_needs_settings_cannot_pass_without_them():
-    for group, kind in NEEDED.keys() - {("sources", "mnist")}:  # which finds its files itself, or downloads them
+    for group, kind in NEEDED.keys() - {
+        ("sources", "mnist"),
+        ("sources", "wikitext2"),
+    }:  # which find their files themselves
         with pytest.raises(InputError, match="is missing"):
             plugins.settle(group, {"kind": kind}, kind)
 

@@ -9,7 +9,7 @@ import pytest
 from numba.core.dispatcher import Dispatcher
 from scipy import stats
 
-from outcross.core.compiled import _STAMP, _philox_pairs, choose, exp_in_place, normals_into, uniforms_into
+from outcross.core.compiled import _STAMP, choose, exp_in_place, normals_into, uniform_pairs, uniforms_into
 from outcross.core.mixture import cholesky
 from outcross.core.rng import FIXED, Purpose, Stream, Streams
 from outcross.families import gmm_kernels
@@ -51,7 +51,7 @@ def uniforms(n, words=WORDS):
 def test_philox_gives_the_known_answers(counter, key, known):
     u, v = np.empty(1), np.empty(1)
     words = np.array([*key, counter[2], counter[3]], dtype=np.uint64)
-    _philox_pairs(u, v, np.uint64(counter[0]), np.uint64(counter[1]), words, 1)
+    uniform_pairs(u, v, np.uint64(counter[0]), np.uint64(counter[1]), words, 1)
     first, second = (known[0] << 32 | known[1]) >> 11, (known[2] << 32 | known[3]) >> 11
     assert u[0] == (first + 0.5) * 2.0**-53
     assert v[0] == second * 2.0**-53

@@ -39,6 +39,8 @@ def _rows(learner: Learner, n: int, d: int) -> Corpus:
         return Corpus.of(np.floor(8.0 * g.random(n) ** 2))
     if items == "images":
         return Corpus.of(g.integers(256, size=(n, 8, 8), dtype=np.uint8))
+    if items == "text":
+        return Corpus.text(np.floor(30.0 * g.random((n, 16)) ** 3).astype(np.int32), 32)
     return Corpus.of(g.standard_normal((n, d)) + np.arange(d))
 
 
@@ -52,21 +54,22 @@ def check_learner(learner: Learner, n: int = 200, d: int = 2, pool: Corpus | Non
     if is_dataclass(learner):
         _check_frozen(learner)
     pool = _rows(learner, n, d) if pool is None else pool
-    shape, fit, draw = pool.shape, _STREAMS.stream(1, Purpose.FIT), _STREAMS.stream(1, Purpose.SAMPLE)
+    fit, draw = _STREAMS.stream(1, Purpose.FIT), _STREAMS.stream(1, Purpose.SAMPLE)
     before = pool.digest
     model = learner.fit(pool, fit)
     _promise(pool.digest == before, "a fit leaves its pool unchanged")
     _promise(isinstance(model, Model), "a model offers sample and state", type(model))
-    _check_samples(model, draw, shape)
+    _check_samples(model, draw, pool)
     again = learner.fit(pool, fit)
     _promise(_same(model.state(), again.state()), "the same pool and stream give the same model, bit for bit")
     loaded = learner.load(model.state())
     _promise(_same(model.state(), loaded.state()), "a loaded model has the state it was loaded from")
-    _promise(np.array_equal(model.sample(17, draw), loaded.sample(17, draw)), "a loaded model samples the same rows")
+    same = np.array_equal(_sampled(model, 17, draw, pool), _sampled(loaded, 17, draw, pool))
+    _promise(same, "a loaded model samples the same rows")
     next_model = learner.fit(pool, _STREAMS.stream(2, Purpose.FIT), model)
-    _check_samples(next_model, draw, shape)
+    _check_samples(next_model, draw, pool)
     if getattr(learner, "streams", False):
-        _check_samples(learner.fit(Streamed(model, n, draw, pool), fit, model), draw, shape)
+        _check_samples(learner.fit(Streamed(model, n, draw, pool), fit, model), draw, pool)
     if hasattr(learner, "evolve"):
         _check_evolve(learner, model, pool)
     if getattr(learner, "statistics", None) is not None:
@@ -83,13 +86,33 @@ def _check_frozen(learner: Any) -> None:
         raise AssertionError("a learner that is a dataclass is frozen")
 
 
-def _check_samples(model: Model, draw: Any, shape: tuple[int, ...]) -> None:
-    rows = model.sample(50, draw)
+def _sampled(model: Any, n: int, draw: Any, pool: Corpus) -> np.ndarray:
+    """N rows; of a model that continues prompts, after the first rows of the pool."""
+    prompted = getattr(model, "prompted", False)
+    return np.asarray(model.sample(n, draw, pool.take(slice(0, n))) if prompted else model.sample(n, draw))
+
+
+def _check_samples(model: Model, draw: Any, pool: Corpus) -> None:
+    rows, shape = _sampled(model, 50, draw, pool), pool.shape
     _promise(rows.shape == (50, *shape), f"50 rows of shape {shape} are sampled", rows.shape)
     _promise(bool(np.isfinite(rows).all()), "sampled rows are finite")
-    _promise(np.array_equal(rows, model.sample(50, draw)), "the same stream gives the same rows")
-    other = model.sample(50, draw._replace(generation=draw.generation + 1))
-    _promise(not np.array_equal(rows, other), "another stream gives other rows")
+    _promise(np.array_equal(rows, _sampled(model, 50, draw, pool)), "the same stream gives the same rows")
+    if pool.vocabulary is not None:
+        _check_text(model, rows, pool)
+    other = _sampled(model, 50, draw._replace(generation=draw.generation + 1), pool)
+    searches = getattr(getattr(model, "learner", None), "decoding", "sample") == "beam"
+    _promise(searches or not np.array_equal(rows, other), "another stream gives other rows")
+
+
+def _check_text(model: Any, rows: np.ndarray, pool: Corpus) -> None:
+    """Tokens of the vocabulary, the loss of every token but the first, and rows that continue a prompt."""
+    _promise(bool(((rows >= 0) & (rows < pool.vocabulary)).all()), f"tokens are below {pool.vocabulary}")
+    loss = model.surprisal(pool.items)
+    _promise(loss.shape == (len(pool), pool.shape[0] - 1), "a row of b tokens has b - 1 losses", loss.shape)
+    _promise(bool((loss >= 0.0).all()) and bool(np.isfinite(loss).all()), "the loss of a token is - log p, finite")
+    given = pool.take(slice(0, 3))
+    made = model.sample(3, _STREAMS.stream(3, Purpose.SAMPLE), given)
+    _promise(made.shape == given.items.shape, "what continues a prompt is a row", made.shape)
 
 
 def _check_statistics(learner: Any, model: Any, pool: Corpus) -> None:
@@ -141,11 +164,13 @@ def check_source(source: Source, n: int = 20) -> None:
     _promise(isinstance(source, Source), "a source offers columns, rows, draw, validation and reference", type(source))
     stream = _STREAMS.stream(0, Purpose.SOURCE)
     drawn = source.draw(n, stream)
-    images = getattr(source, "items", "numbers") == "images"
-    shape = tuple(source.shape) if images else (len(source.columns),)  # type: ignore[attr-defined]
+    blocks = getattr(source, "items", "numbers") in ("images", "text")
+    shape = tuple(source.shape) if blocks else (len(source.columns),)  # type: ignore[attr-defined]
     _promise(drawn.items.shape == (n, *shape), f"{n} rows of shape {shape} are drawn", drawn.items.shape)
-    if images:
-        _promise(isinstance(source.training, Corpus), "a source of images offers training: all that can be drawn")  # type: ignore[attr-defined]
+    if blocks:
+        _promise(isinstance(source.training, Corpus), "a source of these offers training: all that can be drawn")  # type: ignore[attr-defined]
+    if drawn.vocabulary is not None:
+        _check_coding(source, drawn)
     _promise(bool((drawn.born == 0).all()), "drawn rows are real: born 0")
     _promise(drawn.digest == source.draw(n, stream).digest, "the same stream draws the same rows")
     most = 2000 if source.rows is None else source.rows
@@ -162,6 +187,16 @@ def check_source(source: Source, n: int = 20) -> None:
     else:
         _promise(repeats or 2 * len(both) <= len(kept), "no reference row is ever drawn", f"{len(both)} of them")
         _check_end(source, stream)
+
+
+def _check_coding(source: Any, drawn: Corpus) -> None:
+    """Tokens stand for text: what is decoded and encoded again is the same text, closed by the mark of an end."""
+    coding = source.coding
+    _promise(coding.size == source.vocabulary == drawn.vocabulary, "a coding has as many tokens as the vocabulary")
+    said = coding.decode([t for t in drawn.items[0].tolist() if t != coding.end])
+    again = list(next(iter(coding.encode([said]))))
+    _promise(again[-1] == coding.end, "a document is closed by the mark of an end")
+    _promise(coding.decode(again[:-1]) == said, "what is encoded again says the same", (said, again))
 
 
 def _check_categories(source: Any, drawn: Any, held: Any) -> None:

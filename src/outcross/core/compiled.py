@@ -151,7 +151,7 @@ def _turn(v, radius, cosine, sine, n):
 
 
 @compiled
-def _philox_pairs(u, v, first, kind, words, n):
+def uniform_pairs(u, v, first, kind, words, n):
     """Two uniforms a counter value: u in (0, 1), v in [0, 1), from counters first .. first + n - 1."""
     k0, k1, c2, c3 = words[0], words[1], words[2], words[3]
     for i in range(n):
@@ -173,7 +173,7 @@ def normals_into(out, words):
     u, v, work, more = room[0], room[1], room[2], room[3]
     for first in range(0, half, BLOCK):
         n = min(BLOCK, half - first)
-        _philox_pairs(u, v, np.uint64(first), _NORMALS, words, n)
+        uniform_pairs(u, v, np.uint64(first), _NORMALS, words, n)
         _box_muller_radius(u, work, more, n)
         rest = min(n, out.shape[0] - half - first)
         if rest == n:
@@ -192,7 +192,7 @@ def uniforms_into(out, words):
         n = min(BLOCK, half - first)
         rest = min(n, out.shape[0] - half - first)
         second = out[half + first : half + first + n] if rest == n else more
-        _philox_pairs(out[first : first + n], second, np.uint64(first), _UNIFORMS, words, n)
+        uniform_pairs(out[first : first + n], second, np.uint64(first), _UNIFORMS, words, n)
         if rest < n:
             out[half + first : half + first + rest] = more[:rest]
 

@@ -25,10 +25,13 @@ class Model(Protocol):
     May also offer `law` (the exact Mixture it is), `probabilities` (K,) of categories, `log_prob(items)` in nats per
     row, `info` (numbers about the fit), and `statistics(n, rng)`: the sufficient statistics of n rows, exact in law.
     One of images may offer `encode(images)` -> mu (n, latent), `decode(codes)` -> mean images, and `latent`.
+    One of text takes `given`, a Corpus of n blocks to continue, as a third argument of `sample`, says by `prompted`
+    whether its rows do that, and offers `surprisal(blocks)`: - log p of each token but the first given those before it,
+    nats (n, block - 1).
     """
 
     def sample(self, n: int, rng: Stream) -> NDArray[np.float64]:
-        """N independent rows (n, d), or images (n, h, w) or (n, h, w, channels) in [0, 1]."""
+        """N independent rows (n, d), images (n, h, w) or (n, h, w, channels) in [0, 1], or blocks of tokens."""
 
     def state(self) -> State:
         """Everything needed to load it again, as arrays."""
@@ -41,8 +44,10 @@ class Learner(Protocol):
     May also offer `evolve(model, stretch)`: many generations in one compiled call, bit-identical to the plain loop;
     `statistics`: the kind of sufficient statistics (Counts, Moments, Sums) that `fit` takes in place of rows and its
     models draw (not inherited: a subclass says so itself); `items`: what its rows are, `numbers` (the default),
-    `categories` or `images`; `streams`: that it passes over its pool again and again, and fits a `Streamed` pool too;
-    `least(columns)`: rows that a fit needs at least; `trial(pool, rng)`: a Trial, where a fit can take minutes.
+    `categories`, `images` or `text`; `streams`: that it passes over its pool again and again, and fits a
+    `Streamed` pool too; `least(columns)`: rows that a fit needs at least; `trial(pool, rng)`: a Trial, where a fit can
+    take minutes; `prompts`: whether rows of text continue blocks of the `original` real data, of the `previous` pool,
+    or `none`.
     """
 
     def fit(self, pool: Any, rng: Stream, previous: Model | None = None) -> Model:
@@ -57,8 +62,9 @@ class Source(Protocol):
     """Real data. Draws, validation and reference are disjoint from each other for good.
 
     May also offer `law` (the exact Mixture it is), `items` (`numbers`, the default; `categories`: codes from 0 in one
-    column, with `frequencies` (K,) of the truth and `labels`; or `images` of 8 bits, with the `shape` of one,
-    `training`: a Corpus of all that can be drawn, and `features`), and `statistics(kind, n, rng)`: the sufficient
+    column, with `frequencies` (K,) of the truth and `labels`; `images` of 8 bits, with the `shape` of one,
+    `training`: a Corpus of all that can be drawn, and `features`; or `text`, blocks of tokens, with `shape`,
+    `training`, the size of the `vocabulary` and its `coding`), and `statistics(kind, n, rng)`: the sufficient
     statistics of n real rows, exact in law.
     """
 
@@ -147,7 +153,7 @@ class Measure(NamedTuple):
     quantities: Mapping[str, Quantity]
     heavy: bool  # taken at the snapshot generations of a few chains only
     cite: str
-    needs: str = "numbers"  # what the rows must be: numbers, categories or images
+    needs: str = "numbers"  # what the rows must be: numbers, categories, images or text
     sees: bool = False  # whether it looks at images through the classifier, which is trained before the run then
 
 

@@ -1,6 +1,7 @@
 """Corpus: rows with their origin, immutable.
 
-A row is numbers (d,), or an image (h, w) or (h, w, channels) of 8 bits a pixel, as image files are.
+A row is numbers (d,), an image (h, w) or (h, w, channels) of 8 bits a pixel, as image files are, or a block of tokens
+(block,) int32 from a vocabulary (adr/0008).
 
 `born` says where a row comes from: 0 = real, g = made by the model of generation g - 1. A corpus is a list of batches;
 a pool that grows shares the batches of the pool before it.
@@ -22,7 +23,7 @@ from outcross.core.compiled import choose
 from outcross.core.errors import InputError
 from outcross.core.rng import Stream
 
-Items = NDArray[np.float64] | NDArray[np.uint8]
+Items = NDArray[np.float64] | NDArray[np.uint8] | NDArray[np.int32]
 
 
 def frozen(values: NDArray) -> NDArray:  # type: ignore[type-arg]
@@ -46,22 +47,25 @@ def intensities(images: NDArray[Any]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Rows that came into being together: items (n, d) float64 or images uint8, born (n,), label (n,) if any has one.
+    """Rows that came into being together: items (n, d) float64, images uint8 or blocks of tokens int32; born (n,).
 
-    A label is a whole number from 0; -1 where a row has none.
+    label (n,): a whole number from 0, -1 where a row has none; None where no row has one. vocabulary: how many
+    different tokens there can be, None where rows are no text.
     """
 
     items: Items
     born: NDArray[np.int32]
     label: NDArray[np.int32] | None = None
+    vocabulary: int | None = None
 
     def __len__(self) -> int:
         return len(self.items)
 
     def arrays(self) -> dict[str, NDArray]:  # type: ignore[type-arg]
-        """Items, origins and labels, by name."""
+        """Items, origins, labels and size of the vocabulary, by name."""
         labels = {} if self.label is None else {"label": self.label}
-        return {"items": self.items, "born": self.born, **labels}
+        size = {} if self.vocabulary is None else {"vocabulary": np.array([self.vocabulary])}
+        return {"items": self.items, "born": self.born, **labels, **size}
 
     @cached_property
     def digest(self) -> str:
@@ -70,6 +74,7 @@ class Batch:
         h.update(np.ascontiguousarray(self.items).tobytes())
         h.update(self.born.tobytes())
         h.update(b"" if self.label is None else self.label.tobytes())
+        h.update(b"" if self.vocabulary is None else f"vocabulary {self.vocabulary}".encode())
         return h.hexdigest()
 
 
@@ -89,6 +94,23 @@ class Corpus:
         origin = np.broadcast_to(np.asarray(born, dtype=np.int32), (len(values),)).copy()
         names = None if label is None else frozen(np.array(label, dtype=np.int32))
         return cls([Batch(frozen(values), frozen(origin), names)])
+
+    @classmethod
+    def text(
+        cls,
+        blocks: NDArray[Any],
+        vocabulary: int,
+        born: int | NDArray[np.int32] = 0,
+        label: NDArray[Any] | None = None,
+    ) -> Corpus:
+        """A corpus of blocks of tokens (n, block), each from 0 to vocabulary - 1. Raises InputError of any other."""
+        if blocks.ndim != 2 or blocks.dtype.kind not in "iu":
+            raise InputError(f"text is blocks of tokens (n, block), whole numbers, got {blocks.dtype} {blocks.shape}")
+        if blocks.size and not (0 <= int(blocks.min()) and int(blocks.max()) < vocabulary):
+            raise InputError(f"tokens are 0 to {vocabulary - 1}, got {int(blocks.min())} to {int(blocks.max())}")
+        origin = np.broadcast_to(np.asarray(born, dtype=np.int32), (len(blocks),)).copy()
+        names = None if label is None else frozen(np.array(label, dtype=np.int32))
+        return cls([Batch(frozen(np.array(blocks, dtype=np.int32, order="C")), frozen(origin), names, vocabulary)])
 
     @cached_property
     def items(self) -> Any:
@@ -121,8 +143,13 @@ class Corpus:
         return tuple(self.batches[0].items.shape[1:])
 
     @property
+    def vocabulary(self) -> int | None:
+        """How many different tokens there can be; None where rows are no text."""
+        return self.batches[0].vocabulary
+
+    @property
     def dimension(self) -> int:
-        """Numbers in a row: columns, or pixels times channels."""
+        """Numbers in a row: columns, or pixels times channels, or tokens."""
         return math.prod(self.shape)
 
     @property
@@ -133,7 +160,7 @@ class Corpus:
     @property
     def digest(self) -> str:
         """SHA-256 over items, origins and labels, however they are batched."""
-        return Batch(self.items, self.born, self.label).digest
+        return Batch(self.items, self.born, self.label, self.vocabulary).digest
 
     def __len__(self) -> int:
         return sum(len(b) for b in self.batches)
@@ -144,7 +171,7 @@ class Corpus:
     def take(self, index: NDArray[np.int64] | slice) -> Corpus:
         """The rows at the given positions, in that order."""
         label = None if self.label is None else frozen(self.label[index])
-        return Corpus([Batch(frozen(self.items[index]), frozen(self.born[index]), label)])
+        return Corpus([Batch(frozen(self.items[index]), frozen(self.born[index]), label, self.vocabulary)])
 
     def subset(self, m: int, rng: Stream) -> Corpus:
         """M distinct rows in random order; all of them, in their own order, when m is their number."""

@@ -16,7 +16,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from outcross.core.contracts import Generation, Learner, Model, Policy, Source, Stretch
+from outcross.core.compiled import choose
+from outcross.core.contracts import Generation, Learner, Model, Policy, Rows, Source, Stretch
 from outcross.core.corpus import Corpus, eight_bit
 from outcross.core.errors import FitDegenerate, require
 from outcross.core.rng import Purpose, Stream, Streams
@@ -25,7 +26,12 @@ from outcross.core.statistics import Pool, Statistics
 from outcross.core.streamed import Streamed
 
 Sizes = NDArray[np.int64]
-_FIT = {"numbers": "gaussian or gmm", "categories": "categorical", "images": "vae"}  # families, by what they fit
+_FIT = {
+    "numbers": "gaussian or gmm",
+    "categories": "categorical",
+    "images": "vae",
+    "text": "ngram",
+}  # families, by what they fit
 Pools = Literal["auto", "rows", "statistics", "stream"]
 
 
@@ -54,7 +60,7 @@ class Chain:
         """Raise InputError unless the learner passes over its pool again and again, and no pool is needed later."""
         able = getattr(self.learner, "streams", False)
         require(able, "pools=stream: this learner looks at its pool once, not pass by pass; use pools=rows")
-        rows = not getattr(self.policy, "needs_pool", True) and self.policy.budget_rows(1, 1) is None
+        rows = not self.needs_pool and self.policy.budget_rows(1, 1) is None
         require(rows, "pools=stream keeps no rows for a policy that takes them from the pool before; use pools=rows")
 
     @cached_property
@@ -95,14 +101,15 @@ class Chain:
         return self.real(self.samples.at(0), self.streams.stream(0, Purpose.SOURCE))
 
     @property
-    def images(self) -> bool:
-        """Whether rows are images."""
-        return getattr(self.source, "items", "numbers") == "images"
+    def items(self) -> str:
+        """What rows are: numbers, categories, images or text."""
+        return getattr(self.source, "items", "numbers")
 
     @property
     def row_bytes(self) -> int:
         """Bytes of a row as pools keep it."""
-        return math.prod(self.source.shape) if self.images else 8 * len(self.source.columns)  # type: ignore[attr-defined]
+        each = {"images": 1, "text": 4}.get(self.items)
+        return 8 * len(self.source.columns) if each is None else each * math.prod(self.source.shape)  # type: ignore[attr-defined]
 
     @property
     def _rows(self) -> Corpus:
@@ -157,7 +164,7 @@ class Chain:
         """Generation `until`, in one compiled call where the learner and the policy allow it."""
         evolve = getattr(self.learner, "evolve", None)
         # a policy that takes rows of the previous pool at any generation needs that pool built at every one
-        if evolve is not None and until > past.t and not getattr(self.policy, "needs_pool", True):
+        if evolve is not None and until > past.t and not self.needs_pool:
             plan = _plan(self.policy, self.samples, past.t, until)
             if plan is not None:
                 return Generation(until, None, evolve(past.model, self._stretch(past.t, *plan)))
@@ -170,7 +177,7 @@ class Chain:
         rows = self.policy.rows(t, self.samples.at(t), 0 if past.pool is None else len(past.pool))
         parts: list[Any] = []
         if rows.synthetic and self.pools != "stream":
-            parts.append(self._made(past.model, rows.synthetic, t))
+            parts.append(self._made(past, rows))
         if rows.previous:
             assert past.pool is not None, "only a policy that needs no pool leaps over it"
             _enough(rows.previous, len(past.pool), "rows of the previous pool, which")
@@ -185,15 +192,46 @@ class Chain:
             return Streamed(past.model, rows.synthetic, s(t - 1, Purpose.SAMPLE), blended)
         return blended
 
-    def _made(self, model: Any, n: int, t: int) -> Pool:
-        """N rows of the model of generation t - 1."""
-        stream = self.streams.stream(t - 1, Purpose.SAMPLE)
+    def _made(self, past: Generation, rows: Rows) -> Pool:
+        """The synthetic rows of the generation after `past`, out of its model."""
+        model: Any = past.model
+        n, t, stream = rows.synthetic, past.t + 1, self.streams.stream(past.t, Purpose.SAMPLE)
         if self.kept_as is not None:
             return model.statistics(n, stream)  # type: ignore[no-any-return]
+        if self.items == "text":
+            made = model.sample(n, stream, self._prompts(past, rows))
+            return Corpus.text(made, self.source.vocabulary, born=t)  # type: ignore[attr-defined]
         made = model.sample(n, stream)
         if not np.isfinite(made).all():
             raise FitDegenerate("the model made rows that are not finite")
-        return Corpus.of(eight_bit(made) if self.images else made, born=t)
+        return Corpus.of(eight_bit(made) if self.items == "images" else made, born=t)
+
+    def _prompts(self, past: Generation, rows: Rows) -> Corpus | None:
+        """The blocks that a model continues, one for each synthetic row: original ones, or those of the previous pool.
+
+        No original block is both continued and kept as it is, as long as there are enough of them (Shumailov et al.
+        2024, code). Where there are fewer blocks than rows, they are continued again and again.
+        """
+        which = getattr(self.learner, "prompts", "none")
+        if which == "none":
+            return None
+        pool: Any = self._rows if which == "original" else past.pool
+        free, stream = np.arange(len(pool)), self.streams.stream(past.t + 1, Purpose.PROMPTS)
+        if which == "original" and rows.synthetic + rows.original <= len(pool):
+            free = np.delete(free, self._kept_rows(rows.original, past.t + 1))
+        order = free if rows.synthetic == len(free) else free[choose(len(free), len(free), stream.words())]
+        return pool.take(np.resize(order, rows.synthetic))  # type: ignore[no-any-return]
+
+    def _kept_rows(self, m: int, t: int) -> NDArray[np.int64]:
+        """Positions of the m original rows in the pool of generation t, where pools are rows."""
+        if self.policy.anchor == "fixed" or m == len(self._rows):
+            return np.arange(m)
+        return choose(len(self._rows), m, self.streams.stream(t, Purpose.ANCHOR).words())  # type: ignore[no-any-return]
+
+    @property
+    def needs_pool(self) -> bool:
+        """Whether the next pool cannot be made without the rows of the one before."""
+        return bool(getattr(self.policy, "needs_pool", True)) or getattr(self.learner, "prompts", "none") == "previous"
 
     def _kept(self, m: int, t: int) -> Pool:
         """The m original rows in the pool of generation t."""

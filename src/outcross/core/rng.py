@@ -31,6 +31,7 @@ class Purpose(IntEnum):
     VALIDATION = 12  # the held-out validation rows of a known law
     SPLIT = 13  # train / validation / reference of finite data
     CLASSIFIER = 14  # training of the classifier that measures see images with
+    PROMPTS = 15  # which blocks of text a model continues
 
 
 class Stream(NamedTuple):

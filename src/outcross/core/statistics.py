@@ -290,7 +290,8 @@ class Pool(Protocol):
 def stored_part(arrays: Mapping[str, NDArray[Any]]) -> Part:
     """The part of a pool that was stored as these arrays."""
     if "items" in arrays:
-        return Batch(arrays["items"], arrays["born"], arrays.get("label"))
+        size = arrays.get("vocabulary")
+        return Batch(arrays["items"], arrays["born"], arrays.get("label"), None if size is None else int(size[0]))
     if "counts" in arrays:
         return Counts(arrays["counts"])
     count = int(arrays["count"][0])

@@ -47,13 +47,14 @@ class Reference:
     known: MeanCovariance | None = None  # of a truth that is known, if not as a mixture
     frequencies: Array | None = None  # of categories (K,)
     gallery: Any = None  # a Gallery, where rows are images
+    library: Any = None  # a Library, where rows are text
 
     @classmethod
     def of(cls, source: Source) -> Reference:
         """The reference of a source."""
         held = source.reference(REFERENCE_ROWS)
         law, known, frequencies = (getattr(source, name, None) for name in ("law", "moments", "frequencies"))
-        return cls(held.items, law, known, frequencies, _gallery(source, held))
+        return cls(held.items, law, known, frequencies, _gallery(source, held), _library(source, held))
 
     @lru_cache(maxsize=8)  # noqa: B019  a reference lives as long as its process
     def rarest(self, mass: float) -> Array:
@@ -67,7 +68,9 @@ class Reference:
 
     @property
     def items(self) -> str:
-        """What the rows are: numbers, categories or images."""
+        """What the rows are: numbers, categories, images or text."""
+        if self.library is not None:
+            return "text"
         if self.gallery is not None:
             return "images"
         return "numbers" if self.frequencies is None else "categories"
@@ -214,6 +217,15 @@ def _gallery(source: Any, held: Corpus) -> Any:
     return Gallery(held, source.training, getattr(source, "features", None), names)
 
 
+def _library(source: Source, held: Corpus) -> Any:
+    """The library of a source of text, None of any other."""
+    if getattr(source, "items", "numbers") != "text":
+        return None
+    from outcross.measures.library import Library
+
+    return Library(held, source.training, source.coding)  # type: ignore[attr-defined]
+
+
 def lumped(rows: Array) -> NDArray[np.bool_]:
     """Columns in which a single value holds many of the rows: counts or flags, not measurements (d,)."""
     most = [np.unique(column, return_counts=True)[1].max() for column in rows.T]
@@ -247,10 +259,13 @@ class Context:
         return getattr(self.model, "law", None)
 
     @cached_property
-    def draws(self) -> Array:
-        """Fresh rows of the model, DRAWS or IMAGES of them: never rows of a pool."""
+    def draws(self) -> Any:
+        """Fresh rows of the model, never rows of a pool: DRAWS, IMAGES, or as many blocks of text as are held out."""
+        stream, library = self.streams.stream(self.generation, Purpose.MEASURE), self.reference.library
+        if library is not None:
+            return np.asarray(library.written(self.model, stream))
         n = DRAWS if self.reference.gallery is None else self.reference.gallery.images
-        return np.asarray(self.model.sample(n, self.streams.stream(self.generation, Purpose.MEASURE)))
+        return np.asarray(self.model.sample(n, stream))
 
     @cached_property
     def sight(self) -> Any:

@@ -5,6 +5,7 @@ late   generalised variance below its margin, or a distance to the truth beyond 
 early  the bulk intact, tail mass below its margin
 Of categories the variance is the heterozygosity, the distance total variation, the tail what is left of the rare ones.
 Of images it is the variance of pixels, a distance between features and the balance of classes, coverage of rare styles.
+Of text it is how many different pairs of words there are, the loss on real text, how many different rare words.
 none   tails and bulk intact
 inconclusive   an interval straddles a margin, or a number is missing
 
@@ -77,7 +78,17 @@ IMAGES = Signs(
     {"class_entropy_ratio": "class entropy"},
     frozenset({"class_tv"}),  # images without labels have no classes
 )
-KINDS = (NUMBERS, CATEGORIES, IMAGES)
+TEXT = Signs(
+    {"rare_words": "rare words"},
+    {"distinct_2": "different pairs of words"},
+    {"cross_entropy": ("loss on real text", "distance")},
+    ("rare words", "pairs of words"),
+    "different words among the rarest 5 % of the text",
+    "of text, early collapse is less than {tail} of the floor's different rare words with the bulk intact; late "
+    "collapse is fewer different pairs of words than {variance} of the floor's, or a loss on held-out real text more "
+    "than {distance} nats a token beyond it",
+)
+KINDS = (NUMBERS, CATEGORIES, IMAGES, TEXT)
 RATIOS = {
     **dict.fromkeys([name for signs in KINDS for name in signs.tails], "tail"),
     **dict.fromkeys([name for signs in KINDS for name in signs.variance], "variance"),
@@ -108,8 +119,8 @@ NOTHING: Mapping[str, Floor] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Margins:
-    """tail, variance: the ratio below which a loss counts. distance: in standard deviations, or total variation of
-    categories. shape: a probability.
+    """tail, variance: the ratio below which a loss counts. distance: in standard deviations, total variation of
+    categories, or nats a token of text. shape: a probability.
 
     persistence: how many records in a row must agree before a chain raises an alarm.
     """

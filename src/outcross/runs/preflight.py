@@ -197,7 +197,7 @@ def outlook(experiment: Experiment, workers: int, say: Callable[[str], None]) ->
         seconds += experiment.chains * (per_generation * experiment.generations + per_record * records)
         kept = sum(experiment.kept(g) for g in experiment.records()) + 2
         disk += experiment.chains * (kept * state + records * 24 * per_row)
-        if getattr(chain.policy, "needs_pool", True):
+        if chain.needs_pool:
             disk += experiment.chains * pool_bytes(chain, experiment.generations)
         memory = max(memory, 4 * workers * pool_bytes(chain, experiment.generations))
         pace = f"{1 / max(per_generation, 1e-9):,.0f} generations a second"

@@ -351,8 +351,8 @@ class _Run:
 
     def _grows(self, key: Key) -> bool:
         """Whether a chain needs its pool to go on, which is stored with the checkpoint alone."""
-        policy = self.experiment.settled[key[0]].policy
-        return bool(getattr(plugins.make("policies", policy, "policy"), "needs_pool", True))
+        cell = self.experiment.settled[key[0]]
+        return build(cell, worker.source_of(cell)[0], self.experiment.seed, key[1]).needs_pool
 
     def _receive(self, outcome: Outcome) -> None:
         if isinstance(outcome.task, worker.FloorTask):

@@ -178,7 +178,7 @@ class _Trip:
         """What to commit, and the checkpoint to go on from."""
         at = None
         if self.at is not None and self.first is not None:
-            pool = self.at.pool.batches if self.at.pool is not None and _needs_pool(self.chain) else ()
+            pool = self.at.pool.batches if self.at.pool is not None and self.chain.needs_pool else ()
             at = Checkpoint(self.at.t, self.at.model.state(), self.first.state(), pool)
         new = at if at is not None and at.generation > self.task.acknowledged else None
         news = Progress(self.task.key, status, reason, new, self.kept, self.taken, self.readings, self.arrays)
@@ -199,10 +199,6 @@ class _Pace:
         fits = int((until - past.t) * _STRIDE / taken)
         self.stride = max(1, min(fits, 8 * self.stride))
         return now
-
-
-def _needs_pool(chain: Chain) -> bool:
-    return bool(getattr(chain.policy, "needs_pool", True))
 
 
 def _generation(chain: Chain, at: Checkpoint) -> Generation:

@@ -31,14 +31,19 @@ class Published(NamedTuple):
 
 def read(file: Published, folder: Path | None = None) -> bytes:
     """The content, checked. folder: where it must lie, in place of the search. Raises InputError, ResourceError."""
-    there = [folder] if folder is not None else [*_given(file), cache()]
-    for place in there:
-        found = _in(place, file, bare=folder is not None)
+    found = find(file.name, folder)
+    return checked(found if found is not None else _download(file), file)
+
+
+def find(name: str, folder: Path | None = None) -> Path | None:
+    """Where the file of a relative name lies, plain, .gz or .xz, or None. Raises InputError where `folder` lacks it."""
+    for place in [folder] if folder is not None else [*_given(name), cache()]:
+        found = _in(place, name, bare=folder is not None)
         if found is not None:
-            return _checked(found, file)
+            return found
     if folder is not None:
-        raise InputError(f"{folder} holds no {Path(file.name).name}, plain, .gz or .xz")
-    return _checked(_download(file), file)
+        raise InputError(f"{folder} holds no {Path(name).name}, plain, .gz or .xz")
+    return None
 
 
 def cache() -> Path:
@@ -48,29 +53,34 @@ def cache() -> Path:
     return Path(pooch.os_cache("outcross"))
 
 
-def _given(file: Published) -> Sequence[Path]:
+def _given(name: str) -> Sequence[Path]:
     named = os.environ.get(VARIABLE)
     if not named:
         return ()
     folder = Path(os.path.expanduser(named))
     if not folder.is_dir():
-        raise InputError(f"${VARIABLE} is {named!r}, which is no folder: set it to one that holds {file.name}")
+        raise InputError(f"${VARIABLE} is {named!r}, which is no folder: set it to one that holds {name}")
     return (folder,)
 
 
-def _in(folder: Path, file: Published, bare: bool = False) -> Path | None:
-    names = [file.name, *([Path(file.name).name] if bare else [])]
-    candidates = (folder / f"{name}{packed}" for name in names for packed in _OPEN)
+def _in(folder: Path, name: str, bare: bool = False) -> Path | None:
+    names = [name, *([Path(name).name] if bare else [])]
+    candidates = (folder / f"{each}{packed}" for each in names for packed in _OPEN)
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _checked(path: Path, file: Published) -> bytes:
-    """Decompress no more than what is due, and see that it is that."""
+def unpacked(path: Path, most: int) -> bytes:
+    """At most so many bytes of a file, decompressed. Raises InputError where it cannot be read."""
     try:
         with _OPEN[path.suffix if path.suffix in _OPEN else ""](path, "rb") as f:
-            content: bytes = f.read(file.bytes + 1)
+            return f.read(most)  # type: ignore[no-any-return]
     except (EOFError, lzma.LZMAError, gzip.BadGzipFile, OSError) as e:
         raise InputError(f"{path}: cannot be read ({e or 'cut short'}): put the published file there") from e
+
+
+def checked(path: Path, file: Published) -> bytes:
+    """The content, no more of it decompressed than is due. Raises InputError unless it is what is due."""
+    content = unpacked(path, file.bytes + 1)
     if len(content) != file.bytes:
         found = "more" if len(content) > file.bytes else f"{len(content):,}, cut short"
         raise InputError(f"{path}: {file.bytes:,} bytes are due, it holds {found}: put the published file there")

@@ -1,6 +1,7 @@
 """The child that parses an untrusted file: `python -m outcross.sources.parse REQUEST`.
 
-The JSON request says what is wanted: `numbers`, `categories`, `words`, `pictures` (a folder of them) or `pixels` (an
+The JSON request says what is wanted: `numbers`, `categories`, `words`, `documents`
+(the text itself), `pictures` (a folder of them) or `pixels` (an
 array). Writes names (of columns, categories or classes) as one line of JSON, then arrays as NPY, to standard output; a
 refusal is one line on standard error and exit code 2. It limits its own memory, processor time and file writing first.
 """
@@ -358,20 +359,48 @@ def _records(lines: Iterable[str], key: str) -> Iterator[list[str]]:
         yield [record[key]]
 
 
-def _read_words(path: Path, wish: dict[str, Any]) -> Found:
+def _rows_of_text(path: Path, column: str) -> Iterator[list[str]]:
+    """The text in each row of a Parquet file."""
+    for number, text in enumerate(_texts(column, _arrow_table(path, [column]).column(column)), 1):
+        if text is None:
+            refuse(f"row {number:,}: {column!r} is missing; fill it in, or leave that row out")
+        yield [text]
+
+
+def _documents(path: Path, wish: dict[str, Any]) -> Iterator[list[str]]:
+    """The documents of a text, each as its lines."""
     bare = path.with_suffix("") if path.suffix in (".gz", ".xz", ".zst") else path
+    if bare.suffix == ".parquet":
+        return _rows_of_text(path, wish["column"])
     lines = _lines(path)
-    documents = _records(lines, wish["column"]) if bare.suffix == ".jsonl" else in_documents(lines, wish["documents"])
-    found = encode(documents, wish["lowercase"], wish["least"])
+    return _records(lines, wish["column"]) if bare.suffix == ".jsonl" else in_documents(lines, wish["documents"])
+
+
+def _read_words(path: Path, wish: dict[str, Any]) -> Found:
+    found = encode(_documents(path, wish), wish["lowercase"], wish["least"])
     if not found[0]:
         refuse("no words")
     return found
+
+
+def _read_documents(path: Path, wish: dict[str, Any]) -> Found:
+    """All documents as UTF-8, one after the other, and where each begins (documents + 1,)."""
+    text, ends = bytearray(), array("q", [0])
+    for document in _documents(path, wish):
+        said = "".join(document).strip()
+        if said:
+            text += said.encode("utf-8", "replace")
+            ends.append(len(text))
+    if not text:
+        refuse("no words")
+    return [], [np.frombuffer(text, dtype=np.uint8), np.frombuffer(ends, dtype=np.int64)]
 
 
 _READERS = {
     "numbers": _read_numbers,
     "categories": _read_categories,
     "words": _read_words,
+    "documents": _read_documents,
     "pictures": read_folder,
     "pixels": read_pixels,
 }

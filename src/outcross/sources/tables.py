@@ -6,6 +6,7 @@ A hostile or broken file can crash its parser; then the child dies, and this pro
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import stat
 import subprocess
@@ -79,6 +80,17 @@ def read_words(
     wish = {"documents": documents, "lowercase": lowercase, "least": least, "column": column}
     names, (codes, offsets) = parsed(path, 2, what="words", **wish)
     return Words(codes, offsets, names)
+
+
+def read_documents(path: Path, documents: str = "paragraph", column: str = "text") -> list[str]:
+    """The documents of a text, as they are: of the files of `read_words`, or of a .parquet with the text in `column`.
+
+    Raises InputError as that does.
+    """
+    known_file(path, _unpacked(path).suffix, (*TEXTS, ".parquet"))
+    _, (text, ends) = parsed(path, 2, what="documents", documents=documents, column=column)
+    whole = text.tobytes()
+    return [whole[a:b].decode() for a, b in itertools.pairwise(ends.tolist())]
 
 
 def _unpacked(path: Path) -> Path:

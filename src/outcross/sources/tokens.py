@@ -47,11 +47,12 @@ class Source(FiniteCategories):
 
 def embedded(documents: Unit = "paragraph", lowercase: bool = False, least: int = 1) -> Words:
     """The words of Python's language reference (`pydoc_data.topics`), in documents."""
-    labels, (codes, offsets) = encode(_reference(documents), lowercase, least)
+    labels, (codes, offsets) = encode(reference(documents), lowercase, least)
     return Words(codes, offsets, tuple(labels))
 
 
-def _reference(unit: Unit) -> Iterator[list[str]]:
+def reference(unit: Unit) -> Iterator[list[str]]:
+    """The documents of Python's language reference, each as its lines."""
     from pydoc_data.topics import topics
 
     for name in sorted(topics):
