@@ -85,7 +85,8 @@ class Result:
                 }
                 for s in frame.summaries
             ],
-            "images": frame.images,
+            "images": frame.seen("images"),
+            "text": frame.seen("text"),
             "theory": self.theory.json(frame),
             "theory_ok": self.theory.holds,
         }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from outcross.cli.options import RUNS, Debug, Json, Out, Run, print_json
 
@@ -11,12 +13,23 @@ if TYPE_CHECKING:
     from outcross.theory.live import Prediction
 
 
-def command(run: Run, out: Out = RUNS, json: Json = False, debug: Debug = False) -> None:
+def command(
+    run: Run,
+    out: Out = RUNS,
+    json: Json = False,
+    samples: Annotated[
+        bool, typer.Option("--samples", help="Of text: how each generation continues a prompt.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
     """Show verdicts, final numbers with their intervals, and what went wrong."""
     from outcross.api import load
     from outcross.core.errors import one_line
 
     result = load(run, out)
+    if samples:
+        _samples(result, json)
+        return
     if json:
         print_json(result.json())
         return
@@ -24,7 +37,7 @@ def command(run: Run, out: Out = RUNS, json: Json = False, debug: Debug = False)
     for cell, p in _furthest(result):
         label = result.frame.cells[cell].label
         print(f"  {label}: {p.oracle} on {p.quantity}, generation {p.generation:,}: z {p.z:.1f}")
-    for line in result.frame.images:
+    for line in result.frame.seen("images") + result.frame.seen("text"):
         print(f"  {line}")
     _numbers(result)
     ended = [
@@ -36,6 +49,30 @@ def command(run: Run, out: Out = RUNS, json: Json = False, debug: Debug = False)
         print(f"{result.frame.cells[cell].label}, chain {chain}: {status}: {one_line(reason or '')}")
     if len(ended) > 10:
         print(f"... and {len(ended) - 10} more")
+
+
+def _samples(result: Result, json: bool) -> None:
+    """The same prompts through the generations. Raises InputError for a run that has none."""
+    from rich.markup import escape
+
+    from outcross.cli.progress import console
+    from outcross.core.errors import require
+    from outcross.report.samples import continuations
+
+    found = continuations(result.frame)
+    require(bool(found), f"{result.directory}: no text was continued; runs on text (`outcross run lm`) do that")
+    if json:
+        print_json([{"prompt": prompt, "continued": [s.json() for s in said]} for prompt, said in found])
+        return
+    screen = console(stderr=False)
+    for prompt, said in found:
+        screen.print(f"[bold]prompt[/] {escape(prompt)}\n")
+        for arm in dict.fromkeys(s.arm for s in said):
+            screen.print(f"[bold]{escape(arm)}[/]")
+            for s in said:
+                if s.arm == arm:
+                    screen.print(f"[dim]{s.generation:>4}[/] {escape(s.text)}")
+            screen.print("")
 
 
 def _furthest(result: Result) -> list[tuple[int, Prediction]]:

@@ -27,7 +27,7 @@ class Model(Protocol):
     One of images may offer `encode(images)` -> mu (n, latent), `decode(codes)` -> mean images, and `latent`.
     One of text takes `given`, a Corpus of n blocks to continue, as a third argument of `sample`, says by `prompted`
     whether its rows do that, and offers `surprisal(blocks)`: - log p of each token but the first given those before it,
-    nats (n, block - 1).
+    nats (n, block - 1); it may also tell which tokens are `known` (vocabulary,): those it was fitted on.
     """
 
     def sample(self, n: int, rng: Stream) -> NDArray[np.float64]:

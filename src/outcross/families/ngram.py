@@ -51,6 +51,11 @@ class NgramModel:
         """Whether its rows continue prompts."""
         return self.learner.prompts != "none"
 
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Which tokens were in the text that it was fitted on (vocabulary,)."""
+        return self.count[: self.vocabulary] > 0
+
     @cached_property
     def discount(self) -> NDArray[np.float64]:
         """What is taken off every count, by length of the gram (order,)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,8 @@ COUNTS = {
     "zipf_slope": Quantity("slope", "none", None, f"of log frequency over log rank, ranks {RANKS[0]} to {RANKS[1]:,}"),
     "rare_words": Quantity("ratio", "down", 1.0, f"different tokens of the rarest {RARE:.0%}, to those of real text"),
     "rare_mass": Quantity("ratio", "away", 1.0, f"share of text of the rarest {RARE:.0%} tokens, to that in real text"),
-    "rare_alive": Quantity("tokens", "none", None, "by frequency: tokens there are, in real text, in the model's"),
+    "vocabulary_left": Quantity("share", "down", None, "of the tokens that real text has, still in the training text"),
+    "rare_alive": Quantity("tokens", "none", None, "by frequency: all, in real text, in the model's, in its training"),
     "type_token": Quantity("tokens", "none", None, "different tokens expected in less text: size, model's, real"),
 }
 REPEATS = {
@@ -52,7 +54,8 @@ def words(generation: Generation, context: Context) -> Readings:
         "zipf_slope": _slope(made.tokens),
         "rare_words": _ratio(made.rare_kinds, real.rare_kinds),
         "rare_mass": _ratio(made.rare_share, real.rare_share),
-        "rare_alive": _alive(library, made),
+        **_left(library, context.model),
+        "rare_alive": _alive(library, made, context.model),
         "type_token": np.stack([_sizes(blocks.size), *(_rarefied(w.tokens, blocks.size) for w in (made, real))]),
     }
 
@@ -76,12 +79,23 @@ def bins(counts: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.where(counts > 0, np.ceil(np.log2(np.maximum(counts, 1))), -1).astype(np.int64)
 
 
-def _alive(library: Library, made: Written) -> NDArray[np.float64]:
-    """Tokens by bin of frequency: how many there are, occur in the held-out text, occur in the model's (3, bins)."""
+def _left(library: Library, model: Any) -> dict[str, float]:
+    """Share of the vocabulary that a model was still fitted on; nothing of one that does not tell."""
+    there = library.counts > 0
+    return {"vocabulary_left": float(model.known[there].mean())} if hasattr(model, "known") else {}
+
+
+def _alive(library: Library, made: Written, model: Any) -> NDArray[np.float64]:
+    """Tokens by bin of frequency in the training text: how many there are, and how many of them occur in the held-out
+    text, in what the model writes, and in what it was fitted on, if it tells (4, bins).
+    """
     which = bins(library.counts)
     there = which >= 0
-    seen = (there, there & (library.truth.tokens > 0), there & (made.tokens > 0))
-    return np.stack([np.bincount(which[s], minlength=int(which.max()) + 1) for s in seen]).astype(np.float64)
+    seen = [there, library.truth.tokens > 0, made.tokens > 0, getattr(model, "known", there)]
+    found = np.stack([np.bincount(which[s & there], minlength=int(which.max()) + 1) for s in seen]).astype(np.float64)
+    if not hasattr(model, "known"):
+        found[3] = np.nan
+    return found
 
 
 def _sizes(whole: int) -> NDArray[np.float64]:

@@ -28,6 +28,15 @@ class Library:
     coding: Any
 
     @property
+    def told(self) -> str:
+        """How perplexity is taken, in one line: no number of it means anything without."""
+        return (
+            f"perplexity: {len(self.held):,} held-out blocks of {self.held.shape[0]} tokens ({self.coding.told}), one "
+            "after the other; each token but a block's first given those before it in the block; exp of the mean over "
+            "tokens; own text by as many blocks"
+        )
+
+    @property
     def vocabulary(self) -> int:
         """How many different tokens there can be."""
         return int(self.held.vocabulary or 0)

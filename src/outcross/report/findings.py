@@ -129,7 +129,7 @@ def reason(frame: Frame, measure: str) -> str:
 def unit_of(frame: Frame, measure: str) -> str:
     """The unit of a quantity, as far as it says anything."""
     unit = frame.quantities[measure].unit if measure in frame.quantities else ""
-    return "" if unit in ("ratio", "share", "density", "probability") else unit
+    return "" if unit in ("ratio", "share", "density", "probability", "perplexity", "BLEU") else unit
 
 
 def headline(frame: Frame, decided: Sequence[tuple[str, str]]) -> str:

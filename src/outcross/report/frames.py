@@ -198,19 +198,18 @@ class Frame:
                 "why": r.why,
             }
 
-    @property
-    def images(self) -> list[str]:
-        """Through what images were seen: the classifier's digest and its accuracy on real ones."""
-        return list(dict.fromkeys(told for told, _ in self._seen))
+    def seen(self, items: str) -> list[str]:
+        """Through what rows of a kind were seen: `images` by which classifier, `text` by which way to take perplexity."""
+        return list(dict.fromkeys(told for told, _ in self._seen(items)))
 
-    @property
-    def _seen(self) -> list[tuple[str, list[str]]]:
-        """Through what the images of each cell were seen, and the names of their classes."""
-        return [(told, names) for told, names in json.loads(self.reader.meta("images") or "[]")]
+    def _seen(self, items: str) -> list[tuple[str, list[str]]]:
+        """The same for each cell, and the names of its classes; none where rows are something else."""
+        return [(told, names) for told, names in json.loads(self.reader.meta(items) or "[]")]
 
     def classes(self, cell: int) -> list[str]:
         """Names of the classes of a cell's images; none where they are not known."""
-        return self._seen[cell][1] if self._seen else []
+        seen = self._seen("images")
+        return seen[cell][1] if seen else []
 
     def density(self, key: Key, generation: int) -> dict[str, NDArray[Any]]:
         """The density picture of a chain at a snapshot: `density_map` and `density_range`; empty if none was taken."""

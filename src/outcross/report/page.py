@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from outcross.measures.phase import Signs
-from outcross.report import agreement, bands, charts, figures, findings, observatory, pictures, tables
+from outcross.report import agreement, bands, charts, figures, findings, observatory, pictures, samples, tables, writing
 from outcross.report.charts import Axes, Look, Spec
 from outcross.report.curves import CURVES, SHORT, Curves
 from outcross.report.drawing import on_paper
 from outcross.report.frames import Frame
 from outcross.report.parts import Figure, Panel
-from outcross.report.pictures import Plate
+from outcross.report.plates import Plate
 from outcross.report.tables import Table
 from outcross.report.verdict import Course, Verdict, courses, verdicts
 from outcross.runs.store import io_error, write_atomically
@@ -153,12 +153,14 @@ class _Page:
         curves = (self._curves(c) for c in CURVES)
         rare = observatory.figure(self.frame, self.looks)
         drawn = (plate.figure for plate in self.plates)
-        return [f for f in (self.agreement, self._densities(), rare, *drawn, *curves, self._phases()) if f is not None]
+        said = samples.figure(self.frame)
+        found = (self.agreement, self._densities(), rare, *drawn, said, *curves, self._phases())
+        return [f for f in found if f is not None]
 
     @cached_property
     def plates(self) -> list[Plate]:
-        """The drawings of a run on images."""
-        return pictures.plates(self.frame, self.looks)
+        """The drawings of a run on images or on text."""
+        return [*pictures.plates(self.frame, self.looks), *writing.plates(self.frame, self.looks)]
 
     @cached_property
     def agreement(self) -> Figure | None:

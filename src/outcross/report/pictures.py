@@ -8,39 +8,27 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from outcross.measures.gallery import RARE
 from outcross.measures.latent import EDGES
-from outcross.report import findings, tables
-from outcross.report.charts import Look, number, thinned
-from outcross.report.drawing import Draw, Paint, on_page, short
+from outcross.report import findings
+from outcross.report.charts import Look, thinned
+from outcross.report.drawing import Paint, short
 from outcross.report.frames import Frame
-from outcross.report.parts import Figure
-from outcross.report.tables import Table
-from outcross.runs.store import Key
+from outcross.report.plates import Array, Plate, mean, over, plate, sheet, taken
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
-Array = NDArray[Any]
 PAPER = (0, 5, 10, 20)  # generations that the paper shows
-_CELLS, _CHAINS, _COLUMNS = 6, 32, 24  # cells, chains and generations that are looked at for a drawing
+_CELLS, _COLUMNS = 6, 24  # cells and generations of a drawing
 _NAME = 20  # characters of a class's name
 _SIDE = 8  # images along a side of a grid
 _CITE = "After Shumailov et al. 2024, figure of the autoencoder."
-
-
-class Plate(NamedTuple):
-    """A figure for the page with its drawing, and the name of its files."""
-
-    name: str
-    figure: Figure
-    draw: Draw
 
 
 def plates(frame: Frame, looks: Sequence[Look]) -> list[Plate]:
@@ -50,41 +38,13 @@ def plates(frame: Frame, looks: Sequence[Look]) -> list[Plate]:
     return [plate for plate in made if plate is not None] if shown else []
 
 
-def _taken(frame: Frame, look: Look, name: str) -> dict[int, Array]:
-    """An array of chain 0 of a cell, by generation."""
-    found = {}
-    for g in frame.experiment.snapshot_generations():
-        array = frame.reader.arrays((look.cell, 0), g, f"measure/{name}").get("")
-        if array is not None:
-            found[g] = array
-    chosen = [g for g in found if g in PAPER or g == max(found)]
-    return {g: found[g] for g in (chosen if len(chosen) > 1 else thinned(sorted(found), len(PAPER)))}
-
-
-def _mean(frame: Frame, look: Look, name: str, generations: Sequence[int]) -> dict[int, Array]:
-    """The mean of an array over chains, by generation."""
-    keys: list[Key] = [key for key in frame.chains if key[0] == look.cell][:_CHAINS]
-    found = {}
-    for g in generations:
-        there = [a for key in keys if (a := frame.reader.arrays(key, g, f"measure/{name}").get("")) is not None]
-        if there:
-            found[g] = np.mean(there, axis=0)
-    return found
-
-
-def _over(frame: Frame) -> str:
-    """Over how many chains a mean is."""
-    n = frame.experiment.chains
-    return f"mean over {min(_CHAINS, n)} of {n:,} chains" if n > 1 else "one chain"
-
-
 def _generations(frame: Frame, look: Look, most: int) -> list[int]:
     return thinned([s.generation for s in frame.series(look.cell, "pixel_variance_ratio")], most)
 
 
 def _samples(frame: Frame, looks: Sequence[Look]) -> Plate | None:
     """Random images of generations 0, 5, 10 and 20 side by side, beside real ones."""
-    found = [(k, _taken(frame, k, "pictures_random")) for k in looks]
+    found = [(k, taken(frame, k, "pictures_random", PAPER)) for k in looks]
     found = [(k, grids) for k, grids in found if grids]
     if not found:
         return None
@@ -99,7 +59,7 @@ def _samples(frame: Frame, looks: Sequence[Look]) -> Plate | None:
     )
     names = ("classes_lost", "ambiguous", "class_entropy_ratio", "pixel_variance_ratio")
     draw = partial(_draw_samples, found, real, generations)
-    return _plate(frame, "samples", title, caption, draw, names, looks)
+    return plate(frame, "samples", title, caption, draw, names, looks)
 
 
 def _lead(frame: Frame, wanted: Sequence[tuple[str, str]]) -> tuple[str, str]:
@@ -112,7 +72,7 @@ def _draw_samples(
     found: Sequence[tuple[Look, dict[int, Array]]], real: Array | None, generations: Sequence[int], paint: Paint
 ) -> Drawing:
     across = len(generations) + (real is not None)
-    figure, rows = _sheet(1.75 * across, [(1.75 + 0.5)] * len(found))
+    figure, rows = sheet(1.75 * across, [(1.75 + 0.5)] * len(found))
     for (look, grids), part in zip(found, rows, strict=True):
         part.suptitle(short(look.label), x=0.01, ha="left", fontsize=10, weight="bold")
         axes = part.subplots(1, across, squeeze=False)[0]
@@ -122,15 +82,6 @@ def _draw_samples(
             axis.set_title(name, fontsize=9)
             _tiles(axis, images, _SIDE, paint)
     return figure
-
-
-def _sheet(wide: float, heights: Sequence[float]) -> tuple[Drawing, list[Any]]:
-    """A drawing with a part for each row; sizes in inches."""
-    from matplotlib.figure import Figure as Drawing
-
-    figure = Drawing(figsize=(max(wide, 4.0), sum(heights)), layout="constrained")
-    parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=list(heights))[:, 0]
-    return figure, list(parts)
 
 
 def _tiles(axis: Axes, images: Array | None, across: int, paint: Paint) -> None:
@@ -159,7 +110,7 @@ def mosaic(images: Array, across: int) -> Array:
 
 def _codes(frame: Frame, looks: Sequence[Look]) -> Plate | None:
     """The same latent codes decoded by each generation: a column is a code, a row a generation."""
-    found = [(k, _taken(frame, k, "pictures_codes")) for k in looks]
+    found = [(k, taken(frame, k, "pictures_codes", PAPER)) for k in looks]
     found = [(k, grids) for k, grids in found if grids]
     if not found:
         return None
@@ -170,14 +121,14 @@ def _codes(frame: Frame, looks: Sequence[Look]) -> Plate | None:
         f"for is a row in which columns become alike. Rare styles are the {100 * RARE:.0f} % of a class farthest from "
         f"its mean. n = {findings.sizes(frame)} images a generation. {_CITE}"
     )
-    return _plate(
+    return plate(
         frame, "codes", title, caption, partial(_draw_codes, found), ("rare_coverage", "image_coverage"), looks
     )
 
 
 def _draw_codes(found: Sequence[tuple[Look, dict[int, Array]]], paint: Paint) -> Drawing:
     wide = 0.9 + 0.5 * max(len(a) for _, grids in found for a in grids.values())
-    figure, rows = _sheet(wide, [0.4 + 0.5 * len(grids) for _, grids in found])
+    figure, rows = sheet(wide, [0.4 + 0.5 * len(grids) for _, grids in found])
     for (look, grids), part in zip(found, rows, strict=True):
         part.suptitle(short(look.label), x=0.01, ha="left", fontsize=10, weight="bold")
         axis = part.subplots(1, 1)
@@ -192,7 +143,7 @@ def _draw_codes(found: Sequence[tuple[Look, dict[int, Array]]], paint: Paint) ->
 
 def _latent(frame: Frame, looks: Sequence[Look]) -> Plate | None:
     """Where the generation-0 encoder puts the images of each generation."""
-    found = [(k, _mean(frame, k, "mu_histogram", _marked(frame, k))) for k in looks]
+    found = [(k, mean(frame, k, "mu_histogram", _marked(frame, k))) for k in looks]
     found = [(k, shares) for k, shares in found if shares]
     if not found:
         return None
@@ -201,9 +152,9 @@ def _latent(frame: Frame, looks: Sequence[Look]) -> Plate | None:
     )
     caption = (
         "Density of all coordinates of mu, the posterior mean that the chain's own generation-0 encoder gives images "
-        f"of later generations; {_over(frame)}; n = {findings.sizes(frame)} images a generation. {_CITE}"
+        f"of later generations; {over(frame)}; n = {findings.sizes(frame)} images a generation. {_CITE}"
     )
-    return _plate(frame, "latent", title, caption, partial(_draw_latent, found), ("mu_sd", "mu_sd_real"), looks)
+    return plate(frame, "latent", title, caption, partial(_draw_latent, found), ("mu_sd", "mu_sd_real"), looks)
 
 
 def _marked(frame: Frame, look: Look) -> list[int]:
@@ -213,7 +164,7 @@ def _marked(frame: Frame, look: Look) -> list[int]:
 
 
 def _draw_latent(found: Sequence[tuple[Look, dict[int, Array]]], paint: Paint) -> Drawing:
-    figure, (part,) = _sheet(2.6 * len(found), [2.6])
+    figure, (part,) = sheet(2.6 * len(found), [2.6])
     axes = part.subplots(1, len(found), squeeze=False, sharey=True)[0]
     width = EDGES[1] - EDGES[0]
     for axis, (look, shares) in zip(axes, found, strict=True):
@@ -230,7 +181,7 @@ def _draw_latent(found: Sequence[tuple[Look, dict[int, Array]]], paint: Paint) -
 
 def _classes(frame: Frame, looks: Sequence[Look]) -> Plate | None:
     """Share of each class by generation."""
-    found = [(k, _mean(frame, k, "class_shares", _generations(frame, k, _COLUMNS))) for k in looks]
+    found = [(k, mean(frame, k, "class_shares", _generations(frame, k, _COLUMNS))) for k in looks]
     found = [(k, shares) for k, shares in found if shares]
     if not found:
         return None
@@ -238,10 +189,10 @@ def _classes(frame: Frame, looks: Sequence[Look]) -> Plate | None:
         frame, "Entropy of the predicted classes", "class_entropy_ratio", [k.cell for k, _ in found], True
     )
     caption = (
-        f"Share of images that a classifier of real images puts into each class, by generation; {_over(frame)}; "
+        f"Share of images that a classifier of real images puts into each class, by generation; {over(frame)}; "
         f"colours on a square-root scale. n = {findings.sizes(frame)} images a generation. After {findings.PAPER}."
     )
-    return _plate(
+    return plate(
         frame,
         "classes",
         title,
@@ -260,7 +211,7 @@ def _draw_classes(
 
     classes = max(len(s) for _, shares in found for s in shares.values())
     top = max(2.0 / classes, max(float(s.max()) for _, shares in found for s in shares.values()))
-    figure, rows = _sheet(6.4, [0.75 + 0.19 * max(classes, 6)] * len(found))
+    figure, rows = sheet(6.4, [0.75 + 0.19 * max(classes, 6)] * len(found))
     scale = PowerNorm(0.5, 0.0, math.ceil(20.0 * top) / 20.0)
     for (look, shares), named, part in zip(found, names, rows, strict=True):
         part.suptitle(short(look.label), x=0.01, ha="left", fontsize=10, weight="bold")
@@ -273,13 +224,3 @@ def _draw_classes(
         bar = part.colorbar(ScalarMappable(scale, "viridis"), ax=axis, label="share of images")
         bar.outline.set_visible(False)
     return figure
-
-
-def _plate(
-    frame: Frame, name: str, title: str, caption: str, draw: Draw, names: Sequence[str], looks: Sequence[Look]
-) -> Plate:
-    there = {s.measure for s in frame.summaries}
-    table: Table = tables.under(frame, [n for n in names if n in there], looks)
-    more = "" if len(looks) == len(frame.cells) else f" The first {number(len(looks))} of {len(frame.cells)} cells."
-    figure = Figure(title, caption + more, [], table, "none", drawing=on_page(draw, looks))
-    return Plate(name, figure, draw)

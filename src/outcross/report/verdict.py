@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from outcross.core.stats import Interval, median_interval, share_interval
-from outcross.measures.phase import CATEGORIES, IMAGES, KINDS, Floor, Margins, Phase, alarm, limits, phase, signs
+from outcross.measures.phase import KINDS, Floor, Margins, Phase, alarm, limits, phase, signs
 from outcross.report.frames import Frame
 
 _HALF = 0.5
@@ -17,8 +17,7 @@ _NOTHING = 1e-12  # less is rounding
 _TAILS = (
     "tail_worst_99",
     "tail_worst_95",
-    *CATEGORIES.tails,
-    *IMAGES.tails,
+    *(name for signs in KINDS if signs is not NUMBERS for name in signs.tails),
 )  # whose halving is the first event: the worst column's
 _VARIANCES = tuple(name for signs in KINDS for name in signs.variance)
 
@@ -162,13 +161,11 @@ def _why(frame: Frame, cell: int, decided: Phase, counts: Counter[Phase], n: int
     middle = {s.measure: s.value for s in frame.summaries if s.cell == cell and s.generation == generation}
     by = signs(middle)
     tails = [name for name in by.tails if np.isfinite(middle.get(name, np.nan))]
-    told = {name: (label, 1) for name, label in by.tails.items() if name in tails[:1]}
-    told |= {name: (label, 1) for name, label in by.variance.items()}
-    told |= {name: (label, 0) for name, (label, _) in by.distances.items()}
-    told |= {name: (label, 1) for name, label in by.told.items()}
+    told = {name: label for name, label in by.tails.items() if name in tails[:1]}
+    told |= {**by.variance, **{name: label for name, (label, _) in by.distances.items()}, **by.told}
     numbers = [
-        f"{label} {middle[name] if abs(middle[name]) > _NOTHING else 0.0:.3g}, truth {truth}"
-        for name, (label, truth) in told.items()
+        f"{label} {middle[name] if abs(middle[name]) > _NOTHING else 0.0:.3g}, {_due(frame, cell, name)}"
+        for name, label in told.items()
         if np.isfinite(middle.get(name, np.nan))
     ]
     text = f"{', '.join(parts)} at generation {generation:,}"
@@ -178,6 +175,15 @@ def _why(frame: Frame, cell: int, decided: Phase, counts: Counter[Phase], n: int
     fault = frame.theory.fault(cell)
     text += f"; the run leaves theory: {fault}" if fault else ""
     return text + (_doubt(frame, cell, n, generation) if decided == "inconclusive" else "")
+
+
+def _due(frame: Frame, cell: int, name: str) -> str:
+    """What a quantity should be: the truth's, or where that has none, what models fitted on real rows read."""
+    truth = frame.quantities[name].null
+    if truth is not None:
+        return f"truth {truth:g}"
+    floor = frame.floor_of(cell).get(name)
+    return "no floor" if floor is None else f"real data {floor.median:.3g}"
 
 
 def _doubt(frame: Frame, cell: int, n: int, generation: int) -> str:

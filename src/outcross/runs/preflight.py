@@ -119,17 +119,21 @@ def _kernels(chain: Chain) -> Path | None:
 
 
 class Seen(NamedTuple):
-    """Through what the images of a cell are seen, in one line, and the names of their classes."""
+    """Through what the rows of a cell are seen, in one line, and the names of their classes."""
 
     told: str
     classes: tuple[str, ...]
 
 
-def look_at_images(experiment: Experiment, say: Callable[[str], None]) -> list[Seen]:
-    """Train the classifiers that measures of images need, once, before every worker does; tell how good each is.
+def look_at_rows(experiment: Experiment, say: Callable[[str], None]) -> list[Seen]:
+    """Tell how text is evaluated, and train the classifiers that measures of images need, once, before every worker
+    does; tell how good each is.
 
-    One answer a cell; none where there are no images, or none is looked at.
+    One answer a cell; none where rows are neither, or no image is looked at.
     """
+    libraries = [worker.source_of(cell)[1].library for cell in experiment.settled]
+    if None not in libraries:
+        return [Seen(library.told, ()) for library in libraries]
     galleries = [worker.source_of(cell)[1].gallery for cell in experiment.settled]
     if None in galleries or not any(m.sees for m in plugins.measures(experiment.measures)):
         return []
@@ -189,7 +193,7 @@ def outlook(experiment: Experiment, workers: int, say: Callable[[str], None]) ->
     chains = [build(cell, worker.source_of(cell)[0], experiment.seed, 0) for cell in experiment.settled]
     for cell, chain in zip(experiment.settled, chains, strict=True):
         check_rows(cell, chain, experiment)
-    look_at_images(experiment, say)  # a classifier that has to be trained is no cost of a record
+    look_at_rows(experiment, say)  # a classifier that has to be trained is no cost of a record
     for cell, chain in zip(experiment.settled, chains, strict=True):
         trains = hasattr(chain.learner, "trial")
         per_generation, per_record, state = (_tried if trains else _probe)(chain, cell, experiment)

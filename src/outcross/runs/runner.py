@@ -105,7 +105,7 @@ def run(experiment: Experiment, root: Path, options: Options | None = None, watc
     preflight.compile_kernels(experiment.settled, chains, watcher.say)
     if not directory.exists():
         preflight.say_if_long(experiment, chains, options.cores, watcher.say)
-    seen = preflight.look_at_images(experiment, watcher.say)
+    seen = preflight.look_at_rows(experiment, watcher.say)
     if not directory.exists():
         for cell, chain in zip(experiment.settled, chains, strict=True):
             preflight.try_statistics(cell, chain)
@@ -116,7 +116,7 @@ def run(experiment: Experiment, root: Path, options: Options | None = None, watc
         experiment = _merge(store, experiment, watcher)
         _describe(store, experiment, chains, options.threads)
         if seen:
-            store.set_meta(images=json.dumps(seen))
+            store.set_meta(**{chains[0].items: json.dumps(seen)})
         _note_environment(store, watcher, options.threads)
         with _signals(caught):
             _Run(store, experiment, options, watcher, caught).go()

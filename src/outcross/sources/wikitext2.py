@@ -53,14 +53,18 @@ def _whole(found: list[str], part: str, where: str) -> list[str]:
 
 def _from_hub(version: Version, part: str, name: str) -> list[str]:
     """The lines as the hub keeps them: one row each, without the space of a blank one."""
-    remedy = f"put {Path(name).name} into {cache() / Path(name).parent}, or set ${VARIABLE} to the folder with {name}"
+    folder = Path(name).parent
+    remedy = f"put {', '.join(f'{p}.txt' for p in LINES)} into {cache() / folder}, or set ${VARIABLE} to the folder of "
+    remedy += f"{folder}"
     try:
         from huggingface_hub import hf_hub_download
+        from huggingface_hub.utils import logging
     except ImportError as e:
         raise ResourceError(f"WikiText-2 ({version}) is not here: {remedy}; or pip install 'outcross[lm]'") from e
     import pyarrow.parquet as pq
 
     inside = f"wikitext-2-{'raw-' if version == 'raw' else ''}v1/{_ROWS[part]}-00000-of-00001.parquet"
+    logging.set_verbosity_error()  # it would tell of every try
     try:
         path = hf_hub_download(_HUB, inside, repo_type="dataset")
     except Exception as e:  # the hub's client raises what it likes
