@@ -14,8 +14,9 @@ from outcross.core.errors import InputError
 from outcross.core.rng import Purpose
 from outcross.measures.context import Context
 from outcross.measures.library import Library
+from outcross.sources.coding import UNKNOWN
 
-PROMPTS = 3  # the paper's, and held-out blocks
+PROMPTS = 3  # of which the paper's is one
 _SHARD = 100  # shard of the first of them
 # The beginning of the prompt that the paper continues (Shumailov et al. 2024, example 1; text of Wikipedia, CC BY-SA)
 PROMPT = (
@@ -29,12 +30,11 @@ QUANTITIES = {"continuations": Quantity("text", "none", None, "how each generati
 
 
 def continuations(generation: Generation, context: Context) -> Readings:
-    """The paper's prompt and some held-out blocks, each as text with what the model makes of it, as JSON in bytes."""
+    """The paper's prompt, if its words are known, and held-out blocks, each with what the model makes of it: JSON."""
     library = context.reference.library
-    given = [
-        prompt(library),
-        *(library.held.take(slice(k, k + 1)) for k in range(min(PROMPTS - 1, len(library.held)))),
-    ]
+    given = [library.held.take(slice(k, k + 1)) for k in range(min(PROMPTS, len(library.held)))]
+    if _readable(library):
+        given = [prompt(library), *given[: PROMPTS - 1]]
     model: Any = context.model
     found = []
     for k, p in enumerate(given):
@@ -42,6 +42,12 @@ def continuations(generation: Generation, context: Context) -> Readings:
         made = model.sample(1, stream, p)[0]
         found.append([library.coding.decode(row.tolist()) for row in (p.items[0], made)])
     return {"continuations": np.frombuffer(json.dumps(found).encode(), np.uint8)}
+
+
+def _readable(library: Library) -> bool:
+    """Whether most words of the paper's prompt are in the vocabulary."""
+    said = library.coding.decode(prompt(library).items[0].tolist()).split()
+    return 2 * said.count(UNKNOWN) < len(said)
 
 
 def prompt(library: Library, text: str = PROMPT) -> Corpus:

@@ -199,7 +199,7 @@ class Frame:
             }
 
     def seen(self, items: str) -> list[str]:
-        """Through what rows of a kind were seen: `images` by which classifier, `text` by which way to take perplexity."""
+        """Through what rows were seen: `images` through which classifier, `text` by which way to take perplexity."""
         return list(dict.fromkeys(told for told, _ in self._seen(items)))
 
     def _seen(self, items: str) -> list[tuple[str, list[str]]]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from outcross.core.stats import Interval, median_interval, share_interval
-from outcross.measures.phase import KINDS, Floor, Margins, Phase, alarm, limits, phase, signs
+from outcross.measures.phase import KINDS, NUMBERS, Floor, Margins, Phase, alarm, limits, phase, signs
 from outcross.report.frames import Frame
 
 _HALF = 0.5
