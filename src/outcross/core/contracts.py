@@ -30,7 +30,7 @@ class Model(Protocol):
     nats (n, block - 1); it may also tell which tokens are `known` (vocabulary,): those it was fitted on.
     """
 
-    def sample(self, n: int, rng: Stream) -> NDArray[np.float64]:
+    def sample(self, n: int, rng: Stream) -> NDArray[Any]:
         """N independent rows (n, d), images (n, h, w) or (n, h, w, channels) in [0, 1], or blocks of tokens."""
 
     def state(self) -> State:

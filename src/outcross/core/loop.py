@@ -32,6 +32,7 @@ _FIT = {
     "images": "vae",
     "text": "ngram",
 }  # families, by what they fit
+_VALIDATION = 1 << 20  # rows that a learner may choose by, at most
 Pools = Literal["auto", "rows", "statistics", "stream"]
 
 
@@ -243,7 +244,15 @@ class Chain:
         budget = None if t == 0 else self.policy.budget_rows(t, self.samples.at(t))
         if budget is not None and budget < len(pool):
             pool = pool.subset(budget, self.streams.stream(t, Purpose.SUBSAMPLE))
-        return self.learner.fit(pool, self.streams.stream(t, Purpose.FIT), previous)
+        return self.fitted(pool, self.streams.stream(t, Purpose.FIT), previous)
+
+    def fitted(self, pool: Any, rng: Stream, previous: Model | None = None) -> Model:
+        """The learner's fit to a pool; one that chooses by real validation data gets all there is."""
+        if not getattr(self.learner, "validates", False):
+            return self.learner.fit(pool, rng, previous)
+        learner: Any = self.learner
+        held = self.source.validation(_VALIDATION)
+        return learner.fit(pool, rng, previous, validation=held)  # type: ignore[no-any-return]
 
     def _stretch(self, first: int, synthetic: Sizes, original: Sizes) -> Stretch:
         _enough(int(original.max(initial=0)), len(self.original), "original rows, generation 0")

@@ -47,15 +47,18 @@ def continuations(generation: Generation, context: Context) -> Readings:
 def _readable(library: Library) -> bool:
     """Whether most words of the paper's prompt are in the vocabulary."""
     said = library.coding.decode(prompt(library).items[0].tolist()).split()
-    return 2 * said.count(UNKNOWN) < len(said)
+    return bool(2 * said.count(UNKNOWN) < len(said))
 
 
 def prompt(library: Library, text: str = PROMPT) -> Corpus:
-    """A prompt as tokens, without the mark of an end. Raises InputError where nothing is left of it."""
+    """A prompt as tokens, its last ones if it is longer than a block, without the mark of an end.
+
+    Raises InputError where nothing is left of it.
+    """
     ids: Any = [i for i in next(iter(library.coding.encode([text]))) if i != library.coding.end]
     if not ids:
         raise InputError("the prompt is empty: give some words")
-    return Corpus.text(np.array([ids], dtype=np.int32), library.vocabulary)
+    return Corpus.text(np.array([ids[-library.held.shape[0] :]], dtype=np.int32), library.vocabulary)
 
 
 def read(array: NDArray[np.uint8]) -> list[tuple[str, str]]:

@@ -164,7 +164,7 @@ class Frame:
     def rows_of(self, cell: Cell) -> int | None:
         """Rows of generation 0, as the run settled them; None for a run that has not begun."""
         start = cell.samples["start"]
-        if start != "auto":
+        if not isinstance(start, str):
             return int(start)
         told = self.reader.meta("rows")
         return None if told is None else int(json.loads(told)[self.cells.index(cell)])

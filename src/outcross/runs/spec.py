@@ -25,6 +25,7 @@ CHAIN_FORMAT = 2  # raised when the same experiment would give other numbers: ol
 PAPER = (0, 50, 100, 150, 200, 350, 2000)  # generations that the paper draws
 _LARGEST = 1 << 20  # bytes of an experiment file
 _MOST_VALUES = 100_000
+_SETTLED = ("auto", "all")  # samples that are known once the source is
 
 
 class Arm(BaseModel):
@@ -206,10 +207,13 @@ def digest(experiment: Experiment, fingerprints: Sequence[str]) -> str:
 
 
 def build(cell: Cell, source: Any, seed: int, number: int) -> Chain:
-    """The chain of a cell. `samples: auto` is settled here, by how many rows the source has."""
+    """The chain of a cell. `samples: auto` and `all` are settled here, by how many rows the source has."""
     wanted = dict(cell.samples)
     if wanted["start"] == "auto":
         wanted["start"] = 1000 if source.rows is None else min(1000, source.rows)
+    if wanted["start"] == "all":
+        require(source.rows is not None, "samples=all: this source has no end; give a number")
+        wanted["start"] = source.rows
     learner = plugins.make("families", cell.learner, "learner")
     policy = plugins.make("policies", cell.policy, f"arms.{cell.arm}.policy")
     return Chain(learner, policy, source, Samples(**wanted), seed, number, cell.pools)
@@ -231,8 +235,8 @@ def _samples(given: Any) -> dict[str, Any]:
     require("start" in tree, f"samples.start is missing: how many rows the schedule begins with, got {given!r}")
     tree["start"] = start = _whole(tree["start"])
     require(
-        start == "auto" or (isinstance(start, int) and not isinstance(start, bool)),
-        f"samples is a number of rows, `auto`, a schedule or a list, got {given!r}",
+        start in _SETTLED or (isinstance(start, int) and not isinstance(start, bool)),
+        f"samples is a number of rows, `auto`, `all`, a schedule or a list, got {given!r}",
     )
     growth = tree.get("growth", "constant")
     require(
@@ -241,7 +245,7 @@ def _samples(given: Any) -> dict[str, Any]:
     )
     model = plugins.settings(Samples)
     assert model is not None
-    checked = plugins.checked(model, {**tree, "start": 1 if start == "auto" else start}, "samples")
+    checked = plugins.checked(model, {**tree, "start": 1 if start in _SETTLED else start}, "samples")
     Samples(**checked)
     return {**checked, "start": start}
 

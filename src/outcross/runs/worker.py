@@ -244,7 +244,7 @@ def floor(task: FloorTask) -> dict[str, Reading]:
     s = chain.streams.stream
     try:
         rows = chain.real(chain.samples.at(0), s(0, Purpose.FLOOR))
-        model = chain.learner.fit(rows, s(0, Purpose.FLOOR_FIT))
+        model = chain.fitted(rows, s(0, Purpose.FLOOR_FIT))
     except FitDegenerate as e:
         return {"fit": Reading(np.nan, why=e.reason)}
     context = Context(reference, model, model, chain.streams._replace(key=chain.streams.key ^ 1), 0)

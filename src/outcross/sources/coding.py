@@ -60,6 +60,42 @@ class Words:
         return " ".join(self.labels[i] for i in ids)
 
 
+class Pretrained:
+    """The tokenizer of a pretrained model (transformers), with the marks that it puts at documents by itself.
+
+    One that puts none gets its mark of an end behind each document.
+    """
+
+    def __init__(self, name: str) -> None:
+        from outcross.families.neural import pretrained
+
+        self._tokenizer = pretrained.tokenizer(name)
+        self.size, end = len(self._tokenizer), self._tokenizer.eos_token_id
+        require(end is not None, f"{name}: its tokenizer has no mark of an end (eos_token)")
+        self.end, self._adds = int(end), bool(self._tokenizer("a").input_ids != self._bare("a"))
+        self.told = f"{self.size:,} pieces of {name}"
+
+    @property
+    def json(self) -> str:
+        """What the tokenizer is, to tell it from others."""
+        return str(self._tokenizer.backend_tokenizer.to_str())
+
+    def _bare(self, text: str) -> list[int]:
+        return list(self._tokenizer(text, add_special_tokens=False).input_ids)
+
+    def encode(self, documents: Iterable[str]) -> Iterator[Sequence[int]]:
+        """The pieces of each document with its marks."""
+        listed = list(documents)
+        if not listed:
+            return
+        for ids in self._tokenizer(listed, verbose=False).input_ids:
+            yield ids if self._adds else [*ids, self.end]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text; marks are written out."""
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+
 class Pieces:
     """Byte-level byte-pair pieces (Sennrich et al. 2016; the tokenizers package); one mark ends each document."""
 

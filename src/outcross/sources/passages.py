@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import Any, ClassVar, Literal, NamedTuple, get_args
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +21,12 @@ from numpy.typing import NDArray
 from outcross.core.corpus import Corpus
 from outcross.core.errors import InputError, require
 from outcross.core.rng import Stream
-from outcross.sources.coding import Coding, Pieces, Split, Words
+from outcross.families.neural.pretrained import PACKAGED
+from outcross.sources.coding import Coding, Pieces, Pretrained, Split, Words
 from outcross.sources.fetch import cache
 from outcross.sources.finite import LEAST, split
 from outcross.sources.parse import tokenise
 
-Tokens = Literal["words", "bpe"]
 SHORTEST, LONGEST = 2, 8192  # tokens in a block
 
 
@@ -41,12 +42,12 @@ class Documents(NamedTuple):
 class Settings(NamedTuple):
     """How text becomes rows.
 
-    tokens: `words`, those that occur at least `least` times in what can be drawn, others are `<unk>`; or `bpe`, a
-    `vocabulary` of byte-pair pieces learned there. block: tokens in a row. measured: held-out blocks that measures look
-    at, and blocks of each model, at most.
+    tokens: `words`, those that occur at least `least` times in what can be drawn, others are `<unk>`; `bpe`, a
+    `vocabulary` of byte-pair pieces learned there; or a pretrained model, named as in learner.model, for its tokenizer.
+    block: tokens in a row. measured: held-out blocks that measures look at, and blocks of each model, at most.
     """
 
-    tokens: Tokens = "words"
+    tokens: str = "words"
     least: int = 1
     vocabulary: int = 8192
     block: int = 64
@@ -54,7 +55,10 @@ class Settings(NamedTuple):
 
     def check(self) -> None:
         """Raise InputError for a value that is not allowed."""
-        require(self.tokens in get_args(Tokens), f"tokens is one of {', '.join(get_args(Tokens))}, got {self.tokens!r}")
+        known = self.tokens in ("words", "bpe", *PACKAGED) or any(mark in self.tokens for mark in "/.")
+        require(
+            known, f"tokens is words, bpe, or a model ({', '.join(PACKAGED)}, a folder, owner/name): {self.tokens!r}"
+        )
         require(self.least >= 1, f"least is 1 or more, got {self.least}")
         require(SHORTEST <= self.block <= LONGEST, f"block is {SHORTEST} to {LONGEST} tokens, got {self.block}")
         require(self.measured >= 2, f"measured is 2 blocks or more, got {self.measured}")
@@ -152,15 +156,16 @@ def _coded(documents: Documents, settings: Settings, apart: Split) -> tuple[Codi
     if settings.tokens == "words":
         coding: Coding = Words.learned(parts[0], settings.least, apart)
         return coding, [_stream(coding, part) for part in parts]
-    h = hashlib.sha256(f"bpe {settings.vocabulary}".encode())
+    given = None if settings.tokens == "bpe" else Pretrained(settings.tokens)
+    h = hashlib.sha256((f"bpe {settings.vocabulary}" if given is None else given.json).encode())
     for part in parts:
         h.update(b"\1" + b"\0".join(d.encode() for d in part))
     kept = cache() / "text" / f"{h.hexdigest()}.npz"
-    with suppress(OSError, ValueError, KeyError):
+    with suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
         with np.load(kept, allow_pickle=False) as found:
             streams = [_Stream(found[f"tokens{k}"], found[f"starts{k}"]) for k in range(3)]
-            return Pieces(bytes(found["coding"]).decode()), streams
-    pieces = Pieces.learned(parts[0], settings.vocabulary)
+            return given or Pieces(bytes(found["coding"]).decode()), streams
+    pieces = given or Pieces.learned(parts[0], settings.vocabulary)
     streams = [_stream(pieces, part) for part in parts]
     named: dict[str, Any] = {f"{n}{k}": a for k, s in enumerate(streams) for n, a in s._asdict().items()}
     _keep(kept, coding=np.frombuffer(pieces.json.encode(), np.uint8), **named)

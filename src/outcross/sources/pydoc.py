@@ -5,7 +5,7 @@ It changes with every release of Python, so runs of different releases are diffe
 
 from __future__ import annotations
 
-from outcross.sources.passages import Passages, Settings, Tokens, in_parts
+from outcross.sources.passages import Passages, Settings, in_parts
 from outcross.sources.tokens import reference
 
 
@@ -13,7 +13,7 @@ class Source(Passages):
     """Paragraphs of the reference. The settings are those of the source `text`."""
 
     def __init__(
-        self, tokens: Tokens = "words", least: int = 2, vocabulary: int = 8192, block: int = 64, measured: int = 4096
+        self, tokens: str = "words", least: int = 2, vocabulary: int = 8192, block: int = 64, measured: int = 4096
     ) -> None:
         documents = ["\n".join(lines) for lines in reference("paragraph")]
         settings = Settings(tokens, least, vocabulary, block, measured)

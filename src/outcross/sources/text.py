@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from outcross.core.errors import require
-from outcross.sources.passages import Passages, Settings, Tokens, in_parts
+from outcross.sources.passages import Passages, Settings, in_parts
 from outcross.sources.tables import read_documents
 from outcross.sources.tokens import Unit
 
@@ -17,9 +17,9 @@ class Source(Passages):
     documents: what belongs together and is never split: each `line`, each `paragraph` between blank lines, or all from
     a `heading` to the next (`= Title =`, `# Title`); each record of .jsonl or row of .parquet.
 
-    tokens: `words`, those that occur at least `least` times in what can be drawn, others are `<unk>`; or `bpe`, a
-    `vocabulary` of byte-pair pieces learned there. block: tokens in a row. measured: held-out blocks that measures look
-    at, and blocks of each model, at most.
+    tokens: `words`, those that occur at least `least` times in what can be drawn, others are `<unk>`; `bpe`, a
+    `vocabulary` of byte-pair pieces learned there; or a pretrained model, named as in learner.model, for its tokenizer.
+    block: tokens in a row. measured: held-out blocks that measures look at, and blocks of each model, at most.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class Source(Passages):
         path: str,
         documents: Unit = "paragraph",
         column: str = "text",
-        tokens: Tokens = "words",
+        tokens: str = "words",
         least: int = 2,
         vocabulary: int = 8192,
         block: int = 64,

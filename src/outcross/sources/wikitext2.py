@@ -13,7 +13,7 @@ from typing import Literal
 from outcross.core.errors import InputError, ResourceError
 from outcross.sources.fetch import VARIABLE, Published, cache, checked, find, unpacked
 from outcross.sources.parse import is_heading
-from outcross.sources.passages import Documents, Passages, Settings, Tokens, articles
+from outcross.sources.passages import Documents, Passages, Settings, articles
 
 Version = Literal["words", "raw"]
 LINES = {"train": 36_718, "valid": 3_760, "test": 4_358}
@@ -83,7 +83,7 @@ class Source(Passages):
         self,
         version: Version = "words",
         path: str | None = None,
-        tokens: Tokens = "words",
+        tokens: str = "words",
         least: int = 1,
         vocabulary: int = 8192,
         block: int = 64,

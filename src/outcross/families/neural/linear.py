@@ -19,14 +19,23 @@ class Linear(nn.Linear):
     """A `torch.nn.Linear` in everything but its speed."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """(n, in) to (n, out)."""
-        if _served(input, self.weight):
-            return _Product.apply(input, self.weight, self.bias)  # type: ignore[no-any-return]
-        return super().forward(input)
+        """(..., in) to (..., out)."""
+        if not _served(input, self.weight):
+            return super().forward(input)
+        rows: Tensor = _Product.apply(input.reshape(-1, input.shape[-1]), self.weight, self.bias)
+        return rows.view(*input.shape[:-1], rows.shape[-1])
+
+
+def swap(network: nn.Module) -> nn.Module:
+    """The same network with every linear layer one of these; weights, names and ties stay as they are."""
+    for layer in network.modules():
+        if type(layer) is nn.Linear:
+            layer.__class__ = Linear
+    return network
 
 
 def _served(x: Tensor, weight: Tensor) -> bool:
-    plain = x.dim() == 2 and x.dtype == weight.dtype == torch.float32 and x.device.type == "cpu"
+    plain = x.dtype == weight.dtype == torch.float32 and x.device.type == "cpu"
     return plain and not torch.is_autocast_enabled("cpu") and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
@@ -43,13 +52,14 @@ def by_transposed(x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(context: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(context: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         context.save_for_backward(x, weight)
+        context.shifts = bias is not None
         return _product(x, weight, bias)
 
     @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
         x, weight = context.saved_tensors
         (g,) = gradients
         back = _product(g, weight.t()) if context.needs_input_grad[0] else None
-        return back, _product(g.t(), x.t()), g.sum(dim=0)
+        return back, _product(g.t(), x.t()), g.sum(dim=0) if context.shifts else None
