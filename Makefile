@@ -14,14 +14,14 @@ setup: .venv/.dev
 	@touch $@
 
 .venv/.dev: .venv/.core
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev,torch]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev,lm]'
 	@touch $@
 
 run: .venv/.core
 	$(BIN)/outcross run gmm
 
 test: .venv/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: .venv/.dev
 	$(BIN)/ruff format --check src tests benchmarks
@@ -36,6 +36,7 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.chain
 	$(BIN)/python -m benchmarks.exact
 	$(BIN)/python -m benchmarks.vae
+	$(BIN)/python -m benchmarks.ngram
 
 clean:
 	rm -rf .venv

@@ -6,6 +6,7 @@ Shumailov et al. 2024: OPT-125m on WikiText-2, blocks of 64 tokens, each generat
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
@@ -32,6 +33,7 @@ TINY = {
     "num_attention_heads": 4,
     "dropout": 0.0,
 }
+_PLAIN = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"))  # no token of a source is special to a network
 _TRIED = 8  # minibatches of a trial
 _OWN = ("block", "first", "fit")  # what a state holds besides weights
 
@@ -228,7 +230,9 @@ class Learner(Decoding):
             if self.model is not None:
                 config = AutoConfig.from_pretrained(pretrained.folder_of(self.model), local_files_only=True)
             else:
-                wanted = {**TINY, **self.config} if self.config.get("model_type", "opt") == "opt" else dict(self.config)
+                base = TINY if self.config.get("model_type", "opt") == "opt" else {}
+                wanted = {**_PLAIN, "max_position_embeddings": 2 * block, **base, **self.config}
+                wanted["vocab_size"] = vocabulary
                 config = AutoConfig.for_model(
                     **{"max_position_embeddings": 2 * block, **wanted, "vocab_size": vocabulary}
                 )
@@ -296,4 +300,6 @@ def _low_rank(network: Any, rank: int, rng: Stream) -> Any:
     from outcross.families.neural.training import seeded
 
     wanted = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
-    return seeded(lambda: get_peft_model(network, wanted), rng._replace(shard=3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of transformers, at how peft asks it
+        return seeded(lambda: get_peft_model(network, wanted), rng._replace(shard=3))

@@ -7,7 +7,7 @@ their time and more on other things (`benchmarks/language.py`). Networks are the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -160,10 +160,14 @@ def write(network: Any, prompts: NDArray[np.int32], chances: NDArray[np.float32]
 def _next(network: Any, ids: Tensor, cache: Any, way: Writing) -> Tensor:
     """Scores (n, vocabulary) of the token after ids, whose keys and values are added to the cache."""
     found: Tensor = network(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[:, -1]
-    found = found[:, : way.vocabulary].float()
-    if way.barred:
-        found[:, list(way.barred)] = -math.inf
-    return found
+    return found[:, : way.vocabulary].float()
+
+
+def _cut(ids: Tensor, scores: Tensor, cuts: Sequence[Any], way: Writing) -> Tensor:
+    """Scores after every cut, in the library's order, and without the barred tokens."""
+    for cut in cuts:
+        scores = cut(ids, scores)
+    return scores.index_fill(1, torch.tensor(way.barred, device=ids.device), -math.inf) if way.barred else scores
 
 
 def _sample(network: Any, ids: Tensor, chances: Tensor, way: Writing) -> Tensor:
@@ -173,9 +177,7 @@ def _sample(network: Any, ids: Tensor, chances: Tensor, way: Writing) -> Tensor:
     cache, new, cuts = DynamicCache(), ids, list(_cuts(way))
     before = ids.shape[1]
     for step in range(chances.shape[1]):
-        scores = _next(network, new, cache, way)
-        for cut in cuts:
-            scores = cut(ids, scores)
+        scores = _cut(ids, _next(network, new, cache, way), cuts, way)
         added = scores.softmax(dim=1).cumsum(dim=1)
         goal = chances[:, step : step + 1].to(added.device) * added[:, -1:]
         new = torch.searchsorted(added, goal, right=True).clamp_(max=way.vocabulary - 1)
@@ -210,9 +212,7 @@ def _search(network: Any, ids: Tensor, length: int, way: Writing) -> Tensor:
     cuts = list(_cuts(way._replace(temperature=1.0)))  # which would change no order of rows of one length
     score, new = torch.zeros((n, 1), device=ids.device), ids
     for step in range(length):
-        falling = _next(network, new, cache, way).log_softmax(dim=1)
-        for cut in cuts:
-            falling = cut(ids, falling)
+        falling = _cut(ids, _next(network, new, cache, way).log_softmax(dim=1), cuts, way)
         whole = (score.flatten()[:, None] + falling).view(n, -1)
         score, where = whole.topk(beams, dim=1)
         row = torch.arange(n, device=ids.device)[:, None] * (len(ids) // n) + where // way.vocabulary
