@@ -218,7 +218,8 @@ def test_the_longest_repeat_is_that_of_trying_all():
 
 def test_runs_of_four_that_a_row_already_held_are_counted_by_hand():
     rows = np.array([[1, 2, 3, 4, 1, 2, 3, 4], [1, 1, 1, 1, 1, 1, 1, 1], [1, 2, 3, 4, 5, 6, 7, 8]], np.int32)
-    assert diversity._repeated(rows) == pytest.approx((1 + 4 + 0) / 15 * 15 / 12)  # of 4 later runs a row: 1, 4, none
+    assert diversity._repeated(rows) == pytest.approx((1 + 4 + 0) / 12)  # of 4 later runs a row: 1, 4, none
+    assert diversity._repeated(rows[:, :5]) == pytest.approx(1 / 3)
     rows = text(200, 8, np.full(3, 1 / 3))
     again = sum(len(r) - len(set(r)) for r in (runs(row[None], 4) for row in rows))
     assert diversity._repeated(rows) == pytest.approx(again / (200 * (BLOCK - 4)))
@@ -371,6 +372,15 @@ def test_the_interval_is_wider_than_that_of_independent_blocks_when_those_of_an_
     assert np.median(same) == pytest.approx(1.0, abs=0.1)
 
 
+def test_perplexity_has_the_interval_over_the_articles_of_the_held_out_text():
+    article = np.repeat(np.arange(10), 6).astype(np.int32)
+    held = text(60, 1)
+    found = read(perplexity.perplexity, text(60, 3), library(held, article=article))["perplexity"]
+    loss = -np.log(LAW[held[:, 1:]]).mean(axis=1)
+    assert found == pytest.approx(_interval(loss, article)[:3] + (None,))
+    assert found[:3] != pytest.approx(_interval(loss, None)[:3], rel=1e-6)
+
+
 def test_few_articles_have_no_interval():
     values, article = scores(0, 5, 0.5)
     assert _interval(values, article) == Reading(pytest.approx(math.exp(values.mean())))
@@ -390,10 +400,10 @@ def test_a_model_writes_as_many_blocks_as_are_held_out():
 
 
 def test_a_model_that_continues_prompts_gets_the_same_real_ones_in_every_generation():
-    of = library(held=text(60, 1), training=np.arange(300 * BLOCK, dtype=np.int32).reshape(300, BLOCK) % V)
+    one, of = library(), library()
     model = Writer(text(7, 3))
     model.prompted = True
-    contexts = [context(model, of), context(model, of)]
+    contexts = [context(model, one), context(model, of)]
     assert [c.draws.shape for c in contexts] == [(60, BLOCK)] * 2
     (n, first), (_, second) = model.asked
     assert (n, len(first), first.digest) == (60, 60, second.digest)

@@ -414,7 +414,9 @@ class Writer(Reader):
             self.db.execute("INSERT INTO events (seconds, kind, text) VALUES (?, ?, ?)", (time.time(), kind, text))
 
     def commit(self, news: Iterable[Progress]) -> None:
-        """Acknowledge what several chains did: one blob with all their arrays, then one transaction."""
+        """Acknowledge what several chains did: a blob of what stays and one of what the next commit replaces, then one
+        transaction.
+        """
         fresh = [(p, _entries(p)) for p in news]
         if not fresh:
             return
@@ -422,15 +424,22 @@ class Writer(Reader):
             entry: blob
             for p, _ in fresh
             for entry, blob in self.rows(
-                "SELECT entry, blob FROM arrays WHERE cell = ? AND chain = ? AND substr(name, 1, 5) = 'pool/'", p.key
+                "SELECT entry, blob FROM arrays WHERE cell = ? AND chain = ? AND "
+                "(substr(name, 1, 5) = 'pool/' OR substr(name, 1, 6) = 'state/')",
+                p.key,
             )
         }
+        new = [e for _, entries in fresh for e in entries if e.entry not in known]
+        stays = {e.entry: e.array for e in new if not e.name.startswith("checkpoint/")}
+        goes = {e.entry: e.array for e in new if e.entry not in stays}
         with _guarded(self.directory):
-            digest = self._write_pack({e.entry: e.array for _, es in fresh for e in es if e.entry not in known})
+            digests = [self._write_pack(part) for part in (stays, goes)]
+        known |= {entry: str(digest) for part, digest in zip((stays, goes), digests, strict=True) for entry in part}
         with self.transaction():
-            self._name_blob(digest)
+            for digest in digests:
+                self._name_blob(digest)
             for p, entries in fresh:
-                self._record(p, [(*p.key, e.generation, e.name, known.get(e.entry, digest), e.entry) for e in entries])
+                self._record(p, [(*p.key, e.generation, e.name, known[e.entry], e.entry) for e in entries])
         self._drop_unnamed()
 
     def commit_floor(self, cell: int, replicate: int, taken: Iterable[str], readings: Mapping[str, Reading]) -> None:
