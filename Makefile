@@ -37,6 +37,7 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.exact
 	$(BIN)/python -m benchmarks.vae
 	$(BIN)/python -m benchmarks.ngram
+	$(BIN)/python -m benchmarks.language
 
 clean:
 	rm -rf .venv

@@ -20,6 +20,7 @@ from outcross.core.policies import Blend, mix
 from outcross.core.rng import FIXED, Purpose, Streams
 from outcross.families.categorical import Learner as Categorical
 from outcross.families.gaussian import Learner as Gaussian
+from outcross.families.neural.llama2c import save
 from outcross.families.ngram import Learner as Ngram
 from outcross.families.vae import Learner as Vae
 from outcross.measures.context import Context, Reference
@@ -110,6 +111,12 @@ def text(folder: Path) -> dict[str, object]:
     return {"path": str(folder / "said.txt"), "block": 16}
 
 
+def stories(folder: Path) -> dict[str, object]:
+    files = shared("lm-stories260K")
+    save(*((files / name).read_bytes() for name in ("stories260K.bin", "tok512.bin")), folder / "stories")
+    return {"model": str(folder / "stories"), "block": 16, "measured": 20}
+
+
 def wikitext2(folder: Path) -> dict[str, object]:
     return {"path": str(shared("wikitext-2"))}
 
@@ -128,8 +135,12 @@ NEEDED = {
     ("sources", "image_folder"): image_folder,
     ("sources", "npz"): npz,
     ("sources", "text"): text,
+    ("sources", "model"): stories,
     ("sources", "wikitext2"): wikitext2,
 }
+
+
+FINDING = ("mnist", "model", "wikitext2")  # sources that find their files themselves, or download them
 
 
 def built(group: str, kind: str, folder: Path, **options: object) -> object:
@@ -262,10 +273,7 @@ def test_every_measure_keeps_the_contract(name, view, views):
 
 
 def test_a_kind_that_needs_settings_cannot_pass_without_them():
-    for group, kind in NEEDED.keys() - {
-        ("sources", "mnist"),
-        ("sources", "wikitext2"),
-    }:  # which find their files themselves
+    for group, kind in NEEDED.keys() - {("sources", k) for k in FINDING}:
         with pytest.raises(InputError, match="is missing"):
             plugins.settle(group, {"kind": kind}, kind)
 

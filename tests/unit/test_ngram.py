@@ -288,6 +288,26 @@ def test_the_next_word_is_drawn_with_its_probability(order):
         assert min(agreement(followed(model, p), law(shorter, p)) for p in PROMPTS) < 1e-3
 
 
+def test_each_row_continues_its_own_prompt():
+    model = fitted(TEXT, WORDS, prompts="original")
+    some = np.array([(0, 1), (2, 5), (9, 3)], dtype=np.int32)
+    which = noise(30_000, 1, 3)[:, 0]
+    made = model.sample(30_000, DRAW, Corpus.text(some[which], WORDS))
+    for k, prompt in enumerate(some):
+        counts = np.bincount(made[which == k, 0], minlength=WORDS)
+        assert agreement(counts, law(model, prompt)) > 1e-3
+        assert agreement(counts, law(model, some[k - 1])) < 1e-3
+
+
+def test_words_far_apart_in_a_row_are_independent():
+    made = fitted(np.arange(500).reshape(1, 500) % 50, 50, order=1).sample(100, DRAW)  # all words are as likely
+    assert made.shape == (100, 500)
+    for lag in range(1, 300):
+        pairs_alike, due = (made[:, lag:] == made[:, :-lag]).sum(), made[:, lag:].size / 50
+        assert abs(pairs_alike - due) < 5 * math.sqrt(due)
+    assert (made[:-1] == made[1:]).mean() < 0.03, "nor are rows alike"
+
+
 @pytest.mark.parametrize("order", [1, 2, 3, 5])
 def test_whole_rows_are_drawn_with_their_probability(order):
     rows = written(40, 3, 4, seed=5)

@@ -374,7 +374,7 @@ REFUSED = {  # name -> name of the file, content, settings, what the refusal say
     "no-object": ("a.jsonl", _jsonl() + '["a"]\n', {}, f"line {N + 1} is no JSON object"),
     "number-in-jsonl": ("a.jsonl", _jsonl() + '{"text": 5}\n', {}, f"line {N + 1}: 'text' holds int, not text"),
     "null-in-jsonl": ("a.jsonl", _jsonl() + '{"text": null}\n', {}, f"line {N + 1}: 'text' holds NoneType, not text"),
-    "nested-in-jsonl": ("a.jsonl", _jsonl() + "[" * 99_999 + "\n", {}, "cannot be read"),
+    "nested-in-jsonl": ("a.jsonl", _jsonl() + "[" * 99_999 + "\n", {}, "nested too deeply"),
     "empty-jsonl": ("a.jsonl", "\n", {}, "no words"),
     "no-column": ("a.parquet", _parquet(body=DOCS), {}, "no column 'text'; there are body"),
     "missing-value": ("a.parquet", _parquet(text=[*DOCS, None]), {}, f"row {N + 1}: 'text' is missing"),
@@ -454,7 +454,7 @@ def test_a_line_longer_than_the_limit_is_refused_and_one_as_long_is_not(tmp_path
 
 
 def test_a_line_of_70_million_letters_is_refused(tmp_path):
-    with pytest.raises(InputError, match="a.txt: line 2 is longer than 64 million characters"):
+    with pytest.raises(InputError, match="a.txt: line 2 is longer than 64 million bytes"):
         file(tmp_path / "a.txt", b"first\n" + b"ab " * 24_000_000)
 
 

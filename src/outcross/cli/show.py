@@ -56,7 +56,7 @@ def _samples(result: Result, json: bool) -> None:
     from rich.markup import escape
 
     from outcross.cli.progress import console
-    from outcross.core.errors import require
+    from outcross.core.errors import one_line, require
     from outcross.report.samples import continuations
 
     found = continuations(result.frame)
@@ -66,12 +66,12 @@ def _samples(result: Result, json: bool) -> None:
         return
     screen = console(stderr=False)
     for prompt, said in found:
-        screen.print(f"[bold]prompt[/] {escape(prompt)}\n")
+        screen.print(f"[bold]prompt[/] {escape(one_line(prompt))}\n")
         for arm in dict.fromkeys(s.arm for s in said):
-            screen.print(f"[bold]{escape(arm)}[/]")
+            screen.print(f"[bold]{escape(one_line(arm))}[/]")
             for s in said:
                 if s.arm == arm:
-                    screen.print(f"[dim]{s.generation:>4}[/] {escape(s.text)}")
+                    screen.print(f"[dim]{s.generation:>4}[/] {escape(one_line(s.text))}")
             screen.print("")
 
 

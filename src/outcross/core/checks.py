@@ -190,13 +190,15 @@ def check_source(source: Source, n: int = 20) -> None:
 
 
 def _check_coding(source: Any, drawn: Corpus) -> None:
-    """Tokens stand for text: what is decoded and encoded again is the same text, closed by the mark of an end."""
+    """Tokens stand for text: what is decoded and encoded again is the same text, with a mark at one of its ends."""
     coding = source.coding
     _promise(coding.size == source.vocabulary == drawn.vocabulary, "a coding has as many tokens as the vocabulary")
-    said = coding.decode([t for t in drawn.items[0].tolist() if t != coding.end])
+    marks = {coding.end, getattr(coding, "begin", None)}
+    said = coding.decode([t for t in drawn.items[0].tolist() if t not in marks])
     again = list(next(iter(coding.encode([said]))))
-    _promise(again[-1] == coding.end, "a document is closed by the mark of an end")
-    _promise(coding.decode(again[:-1]) == said, "what is encoded again says the same", (said, again))
+    _promise(bool(marks & {again[0], again[-1]}), "a document begins or ends with a mark")
+    same = coding.decode([t for t in again if t not in marks]) == said
+    _promise(same, "what is encoded again says the same", (said, again))
 
 
 def _check_categories(source: Any, drawn: Any, held: Any) -> None:

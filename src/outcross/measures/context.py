@@ -223,7 +223,7 @@ def _library(source: Source, held: Corpus) -> Any:
         return None
     from outcross.measures.library import Library
 
-    return Library(held, source.training, source.coding)  # type: ignore[attr-defined]
+    return Library(held, source.training, source.coding, getattr(source, "truth", None))  # type: ignore[attr-defined]
 
 
 def lumped(rows: Array) -> NDArray[np.bool_]:

@@ -46,11 +46,11 @@ BLEU = {
 def words(generation: Generation, context: Context) -> Readings:
     """Which words there are, and how often."""
     library, blocks = context.reference.library, context.draws
-    made, real = Written.of(blocks, library), library.truth
+    made, real = Written.of(blocks, library), library.real
     return {
         **{f"distinct_{n}": made.distinct[n] / real.distinct[n] for n in made.distinct},
         "words_used": float(made.distinct[1]),
-        "token_entropy_ratio": made.entropy / real.entropy,
+        "token_entropy_ratio": _ratio(made.entropy, real.entropy),
         "zipf_slope": _slope(made.tokens),
         "rare_words": _ratio(made.rare_kinds, real.rare_kinds),
         "rare_mass": _ratio(made.rare_share, real.rare_share),
@@ -61,7 +61,7 @@ def words(generation: Generation, context: Context) -> Readings:
 
 
 def _ratio(made: float, real: float) -> float | Reading:
-    return made / real if real else Reading(np.nan, why="the held-out text has no rare tokens")
+    return made / real if real else Reading(np.nan, why="the held-out text has none")
 
 
 def _slope(tokens: NDArray[np.int64]) -> float | Reading:
@@ -91,7 +91,7 @@ def _alive(library: Library, made: Written, model: Any) -> NDArray[np.float64]:
     """
     which = bins(library.counts)
     there = which >= 0
-    seen = [there, library.truth.tokens > 0, made.tokens > 0, getattr(model, "known", there)]
+    seen = [there, library.real.tokens > 0, made.tokens > 0, getattr(model, "known", there)]
     found = np.stack([np.bincount(which[s & there], minlength=int(which.max()) + 1) for s in seen]).astype(np.float64)
     if not hasattr(model, "known"):
         found[3] = np.nan

@@ -26,6 +26,7 @@ class Library:
     held: Corpus
     training: Corpus
     coding: Any
+    truth: Any = None  # the model that wrote the real text, where that is known
 
     @property
     def told(self) -> str:
@@ -67,9 +68,14 @@ class Library:
         return found & (self.counts > 0)
 
     @cached_property
-    def truth(self) -> Written:
+    def real(self) -> Written:
         """What is to be said of the held-out text."""
         return Written.of(self.held.items, self)
+
+    @cached_property
+    def entropy(self) -> float | None:
+        """Mean loss a token of the held-out text under the truth, nats; None where that is not known."""
+        return None if self.truth is None else float(np.mean(self.truth.surprisal(self.held.items)))
 
     @cached_property
     def known(self) -> dict[int, NDArray[np.uint64]]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from outcross.core.contracts import Generation, Measure, Quantity, Reading, Readings
 from outcross.core.stats import FEWEST
 from outcross.measures.context import Context
+from outcross.measures.library import Library
 
 EDGES = np.linspace(0.0, 14.0, 141)  # log perplexity of a block, nats a token: up to 1.2 million
 OUTER = 0.05  # share of real blocks that lie in each tail
@@ -22,6 +23,7 @@ OUTER = 0.05  # share of real blocks that lie in each tail
 QUANTITIES = {
     "perplexity": Quantity("perplexity", "up", None, "of held-out real text: exp of the mean loss a token"),
     "cross_entropy": Quantity("nats a token", "up", None, "mean loss on held-out real text"),
+    "kl_to_truth": Quantity("nats a token", "up", 0.0, "divergence of the model from the truth, where that is known"),
     "own_perplexity": Quantity("perplexity", "none", None, "of what the model writes under the model itself"),
     "written_perplexity": Quantity("perplexity", "none", None, "median of what it writes under generation 0"),
     "written_low": Quantity("share", "up", OUTER, f"of its blocks below {OUTER:.0%} of real ones, under generation 0"),
@@ -41,12 +43,18 @@ def perplexity(generation: Generation, context: Context) -> Readings:
     return {
         "perplexity": _interval(real, held.label),
         "cross_entropy": float(real.mean()),
+        **_divergence(real.mean(), context.reference.library),
         "own_perplexity": math.exp(own.mean()),
         "written_perplexity": math.exp(float(np.median(written))),
         "written_low": float((written < low).mean()),
         "written_high": float((written > high).mean()),
         "perplexity_histogram": np.stack([_shares(written), _shares(known)]),
     }
+
+
+def _divergence(loss: float, library: Library) -> dict[str, float]:
+    """Kullback-Leibler divergence a token: the loss on what the truth wrote beyond the truth's own, both exact."""
+    return {} if library.entropy is None else {"kl_to_truth": float(loss) - library.entropy}
 
 
 def _scores(model: Any, blocks: NDArray[np.int32]) -> NDArray[np.float64]:

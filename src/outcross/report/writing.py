@@ -101,7 +101,8 @@ def _panels(found: Found, upright: str, draw: Callable[[Axes, Look, dict[int, Ar
 
 
 def _legend(axis: Axes, title: str, paint: Paint) -> None:
-    axis.legend(title=title, fontsize=7, title_fontsize=7, frameon=False, labelcolor=paint.ink)
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend(title=title, fontsize=7, title_fontsize=7, frameon=False, labelcolor=paint.ink)
 
 
 def _overlay(axis: Axes, look: Look, shares: dict[int, Array], limits: tuple[float, float], paint: Paint) -> None:
@@ -267,5 +268,5 @@ def _growth(axis: Axes, look: Look, curves: dict[int, Array], paint: Paint) -> N
         marks = [10**k for k in range(7) if 10**k <= 1.5 * top]
         side.set_ticks(marks, [f"{m:,}" for m in marks], fontsize=8)
         side.set_ticks([], minor=True)
-    axis.set(xlim=(size.min(), size.max()), ylim=(real.min() / 3, None))
+    axis.set(xlim=(size.min() / 1.01, size.max() * 1.01), ylim=(real.min() / 3, None))
     _legend(axis, "generation", paint)

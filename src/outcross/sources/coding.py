@@ -72,6 +72,7 @@ class Pretrained:
         self._tokenizer = pretrained.tokenizer(name)
         self.size, end = len(self._tokenizer), self._tokenizer.eos_token_id
         require(end is not None, f"{name}: its tokenizer has no mark of an end (eos_token)")
+        self.begin: int | None = self._tokenizer.bos_token_id
         self.end, self._adds = int(end), bool(self._tokenizer("a").input_ids != self._bare("a"))
         self.told = f"{self.size:,} pieces of {name}"
 

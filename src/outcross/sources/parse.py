@@ -24,7 +24,7 @@ from outcross.sources.parse_images import read_folder, read_pixels
 
 _MOST_COLUMNS = 10_000
 MOST_CATEGORIES, _MOST_NAMES = 1 << 20, 256 << 20  # categories, and characters in all their names together
-_LONGEST_LINE = 64 << 20  # characters
+_LONGEST_LINE = 64 << 20  # bytes
 MARKS = '.,;:!?()[]{}"'  # at either end of a word each of them is a word of its own
 RARE = "<rare>"
 
@@ -324,18 +324,18 @@ def _lines(path: Path) -> Iterator[str]:
     packed = path.suffix in (".gz", ".xz", ".zst")
     most = most_unpacked(path) if packed else sys.maxsize
     with _opened(path) as raw, io.BufferedReader(_Metered(raw, most), 1 << 20) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8-sig")
         number = 0
         while True:
             number += 1
+            content = file.readline(_LONGEST_LINE)
+            if len(content) == _LONGEST_LINE:
+                refuse(f"line {number:,} is longer than {_LONGEST_LINE >> 20} million bytes")
             try:
-                line = text.readline(_LONGEST_LINE)
+                line = content.decode("utf-8-sig" if number == 1 else "utf-8").replace("\r\n", "\n")
             except UnicodeDecodeError as e:
-                refuse(f"is no UTF-8 text (after line {number - 1:,}: {e.reason}): save it as UTF-8")
+                refuse(f"is no UTF-8 text (line {number:,}: {e.reason}): save it as UTF-8")
             if "\0" in line:
                 refuse(f"line {number:,} holds NUL characters: is it a text?")
-            if len(line) == _LONGEST_LINE:
-                refuse(f"line {number:,} is longer than {_LONGEST_LINE >> 20} million characters")
             if not line:
                 return
             yield line
@@ -348,8 +348,8 @@ def _records(lines: Iterable[str], key: str) -> Iterator[list[str]]:
             continue
         try:
             record = json.loads(line)
-        except ValueError as e:
-            refuse(f"line {number:,} is no JSON: {e}")
+        except (ValueError, RecursionError) as e:
+            refuse(f"line {number:,} is no JSON: {getattr(e, 'msg', 'nested too deeply')}")
         if not isinstance(record, dict):
             refuse(f"line {number:,} is no JSON object")
         if key not in record:
@@ -361,7 +361,13 @@ def _records(lines: Iterable[str], key: str) -> Iterator[list[str]]:
 
 def _rows_of_text(path: Path, column: str) -> Iterator[list[str]]:
     """The text in each row of a Parquet file."""
-    for number, text in enumerate(_texts(column, _arrow_table(path, [column]).column(column)), 1):
+    import pyarrow as pa
+
+    held = _arrow_table(path, [column]).column(column)
+    kind = held.type.value_type if pa.types.is_dictionary(held.type) else held.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        refuse(f"column {column!r} holds {held.type}, not text")
+    for number, text in enumerate(_texts(column, held), 1):
         if text is None:
             refuse(f"row {number:,}: {column!r} is missing; fill it in, or leave that row out")
         yield [text]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from outcross.core.corpus import Corpus
 from outcross.core.errors import InputError, require
 from outcross.core.rng import Stream
-from outcross.families.neural.pretrained import PACKAGED
+from outcross.families.neural.pretrained import NAMED
 from outcross.sources.coding import Coding, Pieces, Pretrained, Split, Words
 from outcross.sources.fetch import cache
 from outcross.sources.finite import LEAST, split
@@ -53,15 +52,14 @@ class Settings(NamedTuple):
     block: int = 64
     measured: int = 4096
 
-    def check(self) -> None:
-        """Raise InputError for a value that is not allowed."""
-        known = self.tokens in ("words", "bpe", *PACKAGED) or any(mark in self.tokens for mark in "/.")
-        require(
-            known, f"tokens is words, bpe, or a model ({', '.join(PACKAGED)}, a folder, owner/name): {self.tokens!r}"
-        )
+    def checked(self) -> Settings:
+        """The same. Raises InputError for a value that is not allowed."""
+        known = self.tokens in ("words", "bpe", *NAMED) or any(mark in self.tokens for mark in "/.")
+        require(known, f"tokens is words, bpe, or a model ({', '.join(NAMED)}, a folder, owner/name): {self.tokens!r}")
         require(self.least >= 1, f"least is 1 or more, got {self.least}")
         require(SHORTEST <= self.block <= LONGEST, f"block is {SHORTEST} to {LONGEST} tokens, got {self.block}")
         require(self.measured >= 2, f"measured is 2 blocks or more, got {self.measured}")
+        return self
 
 
 class Passages:
@@ -151,7 +149,6 @@ class _Stream(NamedTuple):
 
 def _coded(documents: Documents, settings: Settings, apart: Split) -> tuple[Coding, list[_Stream]]:
     """The coding learned on what can be drawn, and the tokens of every part; pieces, which are slow, from the cache."""
-    settings.check()
     parts = documents[:3]
     if settings.tokens == "words":
         coding: Coding = Words.learned(parts[0], settings.least, apart)
@@ -161,10 +158,10 @@ def _coded(documents: Documents, settings: Settings, apart: Split) -> tuple[Codi
     for part in parts:
         h.update(b"\1" + b"\0".join(d.encode() for d in part))
     kept = cache() / "text" / f"{h.hexdigest()}.npz"
-    with suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
-        with np.load(kept, allow_pickle=False) as found:
-            streams = [_Stream(found[f"tokens{k}"], found[f"starts{k}"]) for k in range(3)]
-            return given or Pieces(bytes(found["coding"]).decode()), streams
+    # whatever a damaged archive raises, it is made anew
+    with suppress(Exception), open(kept, "rb") as file, np.load(file, allow_pickle=False) as found:
+        streams = [_Stream(found[f"tokens{k}"], found[f"starts{k}"]) for k in range(3)]
+        return given or Pieces(bytes(found["coding"]).decode()), streams
     pieces = given or Pieces.learned(parts[0], settings.vocabulary)
     streams = [_stream(pieces, part) for part in parts]
     named: dict[str, Any] = {f"{n}{k}": a for k, s in enumerate(streams) for n, a in s._asdict().items()}

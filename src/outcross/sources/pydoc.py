@@ -16,5 +16,5 @@ class Source(Passages):
         self, tokens: str = "words", least: int = 2, vocabulary: int = 8192, block: int = 64, measured: int = 4096
     ) -> None:
         documents = ["\n".join(lines) for lines in reference("paragraph")]
-        settings = Settings(tokens, least, vocabulary, block, measured)
+        settings = Settings(tokens, least, vocabulary, block, measured).checked()
         super().__init__("Python's language reference", in_parts("pydoc", documents), settings)

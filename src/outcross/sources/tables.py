@@ -87,7 +87,8 @@ def read_documents(path: Path, documents: str = "paragraph", column: str = "text
 
     Raises InputError as that does.
     """
-    known_file(path, _unpacked(path).suffix, (*TEXTS, ".parquet"))
+    packed = _unpacked(path).suffix
+    known_file(path, path.suffix if packed == ".parquet" else packed, (*TEXTS, ".parquet"))
     _, (text, ends) = parsed(path, 2, what="documents", documents=documents, column=column)
     whole = text.tobytes()
     return [whole[a:b].decode() for a, b in itertools.pairwise(ends.tolist())]

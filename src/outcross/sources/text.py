@@ -36,6 +36,6 @@ class Source(Passages):
         require(
             documents in ("line", "paragraph", "heading"), f"documents is line, paragraph or heading: {documents!r}"
         )
+        settings = Settings(tokens, least, vocabulary, block, measured).checked()
         found = read_documents(Path(os.path.expanduser(path)), documents, column)
-        settings = Settings(tokens, least, vocabulary, block, measured)
         super().__init__(path, in_parts(path, found), settings)

@@ -70,7 +70,7 @@ def _from_hub(version: Version, part: str, name: str) -> list[str]:
     except Exception as e:  # the hub's client raises what it likes
         raise ResourceError(f"WikiText-2 ({version}) could not be downloaded from the hub: {remedy}") from e
     rows = pq.read_table(path, columns=["text"]).column("text").to_pylist()
-    return _whole([row.rstrip("\n") for row in rows], part, f"{_HUB}, {inside}")
+    return _whole([row.rstrip("\n") or " " for row in rows], part, f"{_HUB}, {inside}")
 
 
 class Source(Passages):
@@ -89,9 +89,8 @@ class Source(Passages):
         block: int = 64,
         measured: int = 4096,
     ) -> None:
+        settings = Settings(tokens, least, vocabulary, block, measured).checked()
         folder = None if path is None else Path(os.path.expanduser(path))
         train, validation, test = (lines(version, part, folder) for part in LINES)
         documents = Documents(train, validation, test, articles(test, is_heading))
-        super().__init__(
-            f"wikitext-2 ({version})", documents, Settings(tokens, least, vocabulary, block, measured), str.split
-        )
+        super().__init__(f"wikitext-2 ({version})", documents, settings, str.split)

