@@ -188,6 +188,11 @@ def _trial(chain: Chain, pool: Corpus) -> Trial:
 
 def outlook(experiment: Experiment, workers: int, say: Callable[[str], None]) -> Outlook:
     """Time, disk and memory that a run would take, from a few generations of each cell really run."""
+    with torch_threads(1):
+        return _outlook(experiment, workers, say)
+
+
+def _outlook(experiment: Experiment, workers: int, say: Callable[[str], None]) -> Outlook:
     seconds, disk, memory, notes = 0.0, 65536.0, 0, []
     per_row = 60.0  # bytes of a measured number in SQLite
     chains = [build(cell, worker.source_of(cell)[0], experiment.seed, 0) for cell in experiment.settled]

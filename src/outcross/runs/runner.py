@@ -15,7 +15,16 @@ from typing import Any, NamedTuple, Protocol
 from outcross.core.errors import CorruptStore, InputError, OutcrossError, ResourceError, one_line
 from outcross.core.loop import Chain
 from outcross.runs import plugins, preflight, upkeep, worker
-from outcross.runs.engines.local import RETRIES, Job, Outcome, WorkerDied, available_cores, run_here, run_over
+from outcross.runs.engines.local import (
+    RETRIES,
+    Job,
+    Outcome,
+    WorkerDied,
+    available_cores,
+    run_here,
+    run_over,
+    torch_threads,
+)
 from outcross.runs.spec import Cell, Experiment, build, digest
 from outcross.runs.store import REMEDY, Checkpoint, Key, Progress, Reader, Writer, io_error, write_atomically
 from outcross.runs.surroundings import environment
@@ -99,6 +108,13 @@ def run(experiment: Experiment, root: Path, options: Options | None = None, watc
     degenerate are recorded and do not raise.
     """
     options, watcher = options or Options(), watcher or Silent()
+    with torch_threads(
+        options.threads
+    ):  # sources may be models; threads that wait for each other take ten times as long
+        return _run(experiment, root, options, watcher)
+
+
+def _run(experiment: Experiment, root: Path, options: Options, watcher: Watcher) -> Path:
     directory, whole = directory_of(experiment, root)
     chains = [build(cell, worker.source_of(cell)[0], experiment.seed, 0) for cell in experiment.settled]
     preflight.check_memory(chains, experiment, options.cores, options.memory)  # before a row is drawn
