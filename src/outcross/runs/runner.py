@@ -108,9 +108,7 @@ def run(experiment: Experiment, root: Path, options: Options | None = None, watc
     degenerate are recorded and do not raise.
     """
     options, watcher = options or Options(), watcher or Silent()
-    with torch_threads(
-        options.threads
-    ):  # sources may be models; threads that wait for each other take ten times as long
+    with torch_threads(options.threads):  # a source may be a model, whose threads would wait for each other
         return _run(experiment, root, options, watcher)
 
 
