@@ -169,7 +169,7 @@ def test_every_family_keeps_the_contract(kind, tmp_path):
         ("vae", {"epochs": 1, "likelihood": "gaussian", "sampling": "gaussian", "optimiser": "adamw"}),
         ("vae", {"epochs": 1, "sampling": "bernoulli", "precision": "bf16"}),
         ("ngram", {"order": 1}),
-        ("ngram", {"order": 5, "top_p": 0.9, "top_k": 20, "prompts": "previous"}),
+        ("ngram", {"order": 5, "top_p": 0.9, "prompts": "previous"}),
         ("ngram", {"decoding": "beam", "prompts": "original"}),
         ("sklearn.mixture:GaussianMixture", {"n_components": 2, "init_params": "kmeans"}),
         ("sklearn.neighbors:KernelDensity", {"bandwidth": 0.3}),

@@ -324,7 +324,7 @@ def test_whole_rows_are_drawn_with_their_probability(order):
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 5])
-@pytest.mark.parametrize("limits", [{"top_p": 0.5}, {"top_p": 0.9}, {"top_k": 3}, {"top_k": 5, "top_p": 0.7}])
+@pytest.mark.parametrize("limits", [{"top_p": 0.5}, {"top_p": 0.9}, {"top_k": 3}])
 def test_what_is_cut_is_never_drawn_and_the_rest_keeps_its_law(order, limits):
     model = fitted(TEXT, WORDS, order=order, **limits)
     for prompt in PROMPTS:
@@ -549,16 +549,21 @@ def test_a_chain_without_prompts_forgets_words():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"order": 0}, "order is 1 to 5, got 0"),
-        ({"order": 6}, "order is 1 to 5, got 6"),
+        ({"order": 0}, "order is a whole number from 1 to 5, got 0"),
+        ({"order": 6}, "order is a whole number from 1 to 5, got 6"),
+        ({"order": 2.5}, "order is a whole number from 1 to 5, got 2.5"),
+        ({"order": True}, "order is a whole number from 1 to 5, got True"),
+        ({"order": "3"}, "order is a whole number from 1 to 5, got '3'"),
+        ({"top_k": 1.5}, "top_k is a whole number"),
+        ({"top_k": 5, "top_p": 0.9}, "by top_k or by top_p, not by both"),
         ({"decoding": "greedy"}, "decoding is one of sample, beam, got 'greedy'"),
         ({"prompts": "all"}, "prompts is one of none, original, previous, got 'all'"),
-        ({"top_k": -1}, "top_k is a number of tokens, 0 for all, got -1"),
+        ({"top_k": -1}, "top_k is a whole number from 0 to .*, got -1"),
         ({"top_p": 0.0}, r"top_p is a probability in \(0, 1\], got 0"),
         ({"top_p": 1.5}, r"top_p is a probability in \(0, 1\], got 1.5"),
         ({"top_p": math.nan}, r"top_p is a probability in \(0, 1\], got nan"),
-        ({"beams": 0}, "beams are 1 to 100, got 0"),
-        ({"beams": 101}, "beams are 1 to 100, got 101"),
+        ({"beams": 0}, "beams is a whole number from 1 to 100, got 0"),
+        ({"beams": 101}, "beams is a whole number from 1 to 100, got 101"),
         ({"decoding": "beam"}, "decoding=beam .*: use prompts=original"),
         ({"decoding": "beam", "prompts": "original", "top_k": 5}, "decoding=beam takes neither top_k nor top_p"),
         ({"decoding": "beam", "prompts": "original", "top_p": 0.9}, "decoding=beam takes neither top_k nor top_p"),
@@ -594,3 +599,23 @@ def test_a_pool_of_anything_but_text_is_refused():
 def test_no_text_is_a_degenerate_fit():
     with pytest.raises(FitDegenerate, match="no token to count"):
         Learner().fit(Corpus.text(np.empty((0, 4), np.int32), 9), FIT)
+
+
+def test_prompts_that_cannot_be_continued_are_refused_and_harm_nothing():
+    model, draw = fitted(TEXT, WORDS), STREAMS.stream(0, Purpose.SAMPLE)
+    with pytest.raises(InputError, match="6 rows continue as many prompts, 2 are given"):
+        model.sample(6, draw, Corpus.text(TEXT[:2], WORDS))
+    with pytest.raises(InputError, match=f"prompts of {WORDS + 1} different tokens, the model knows {WORDS}"):
+        model.sample(2, draw, Corpus.text(TEXT[:2], WORDS + 1))
+
+
+def test_tokens_that_the_model_does_not_know_are_refused():
+    with pytest.raises(InputError, match=f"tokens are 0 to {WORDS - 1}, these go from 1 to 100000000"):
+        fitted(TEXT, WORDS).surprisal(np.array([[1, 10**8, 3]], np.int32))
+
+
+def test_a_search_that_would_take_too_much_memory_is_refused(monkeypatch):
+    monkeypatch.setattr("outcross.families.ngram._MOST_BYTES", 1000)
+    model = fitted(TEXT, WORDS, decoding="beam", prompts="original")
+    with pytest.raises(InputError, match="beams=5 takes .* contexts: use fewer"):
+        model.sample(2, STREAMS.stream(0, Purpose.SAMPLE), Corpus.text(TEXT[:2], WORDS))

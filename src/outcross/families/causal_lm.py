@@ -18,7 +18,7 @@ from outcross.core.contracts import State, Trial
 from outcross.core.corpus import Corpus
 from outcross.core.errors import InputError, one_line, require
 from outcross.core.rng import Stream
-from outcross.families.decoding import Decoding
+from outcross.families.decoding import Decoding, check_prompts, check_tokens
 from outcross.families.neural import need_torch, pretrained
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class CausalModel:
         """
         from outcross.families.neural import language
 
-        require(given is not None or not self.prompted, "this model continues prompts, and none are given")
+        check_prompts(self, n, given)
         way = self.learner.writing(self.vocabulary, self._network)
         chances = rng.generator().random((n, self.block), dtype=np.float32)
         if given is None:
@@ -88,6 +88,7 @@ class CausalModel:
         """- log p of each token but the first, given those before it in its block: nats (n, block - 1)."""
         from outcross.families.neural import language
 
+        check_tokens(blocks, self.vocabulary)
         return language.surprisal(self._network, blocks, self.learner.precision)
 
     @property

@@ -3,21 +3,53 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
+from numpy.typing import NDArray
+
+from outcross.core.corpus import Corpus
 from outcross.core.errors import require
 
 Way = Literal["sample", "beam"]
 Prompts = Literal["none", "original", "previous"]
 
 
+MOST_BEAMS = 100
+
+
+def whole(settings: Any, name: str, least: int, most: int) -> None:
+    """Raise InputError unless a setting is a whole number within its limits."""
+    value = getattr(settings, name)
+    sound = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+    require(sound, f"{name} is a whole number from {least} to {most:,}, got {value!r}")
+
+
+def check_prompts(model: Any, n: int, given: Corpus | None) -> None:
+    """Raise InputError where a model that continues prompts has none, or what is given cannot be continued."""
+    require(given is not None or not model.prompted, "this model continues prompts, and none are given")
+    if given is not None:
+        require(len(given) == n, f"{n} rows continue as many prompts, {len(given)} are given")
+        same = given.vocabulary == model.vocabulary
+        require(same, f"prompts of {given.vocabulary} different tokens, the model knows {model.vocabulary}")
+
+
+def check_tokens(blocks: NDArray[Any], vocabulary: int) -> None:
+    """Raise InputError unless blocks hold tokens of the vocabulary."""
+    if blocks.size:
+        low, high = int(blocks.min()), int(blocks.max())
+        require(0 <= low and high < vocabulary, f"tokens are 0 to {vocabulary - 1}, these go from {low} to {high}")
+
+
 @dataclass(frozen=True)
 class Decoding:
-    """decoding: `sample` draws token by token (ancestral sampling), `beam` searches for the likeliest row.
+    """How rows are written.
 
-    top_k: draw from the k likeliest tokens alone, 0 from all. top_p: from the likeliest that together have that
-    probability (the nucleus, Holtzman et al. 2020), 1 from all. beams: of a beam search; 1 is greedy.
-    prompts: a row continues a block of the `original` real data (the paper), one of the `previous` pool, or `none`.
+    decoding: `sample` draws token by token (ancestral sampling), `beam` searches for the likeliest row.
+
+    top_k: draw from the k likeliest tokens alone and those that tie with the last, 0 from all. top_p: from the
+    likeliest that together have that probability (the nucleus, Holtzman et al. 2020), 1 from all. beams: of a beam
+    search; 1 is greedy. prompts: a row continues a block of the `original` real data (the paper), one of the `previous`
+    pool, or `none`.
     """
 
     items: ClassVar[str] = "text"
@@ -32,9 +64,9 @@ class Decoding:
         for name, known in (("decoding", Way), ("prompts", Prompts)):
             given = getattr(self, name)
             require(given in get_args(known), f"{name} is one of {', '.join(get_args(known))}, got {given!r}")
-        require(self.top_k >= 0, f"top_k is a number of tokens, 0 for all, got {self.top_k}")
+        whole(self, "top_k", 0, 1 << 30)
+        whole(self, "beams", 1, MOST_BEAMS)
         require(0.0 < self.top_p <= 1.0, f"top_p is a probability in (0, 1], got {self.top_p:g}")
-        require(1 <= self.beams <= 100, f"beams are 1 to 100, got {self.beams}")
         searches = self.decoding == "beam"
         require(not searches or (self.top_k, self.top_p) == (0, 1.0), "decoding=beam takes neither top_k nor top_p")
         require(

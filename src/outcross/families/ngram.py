@@ -19,9 +19,10 @@ from outcross.core.corpus import Corpus
 from outcross.core.errors import FitDegenerate, require
 from outcross.core.rng import Stream
 from outcross.families import ngram_kernels as kernels
-from outcross.families.decoding import Decoding
+from outcross.families.decoding import Decoding, check_prompts, check_tokens, whole
 
 _NOTHING = np.empty((2, 0))
+_MOST_BYTES = 2 << 30  # of the likeliest words of every context
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,13 +74,16 @@ class NgramModel:
 
     @cached_property
     def _likeliest(self) -> Any:
+        beams, contexts = self.learner.beams, int(self.level[-2])
+        size = 12 * beams * contexts
+        require(size < _MOST_BYTES, f"beams={beams} takes {size / 2**30:.1f} GiB for {contexts:,} contexts: use fewer")
         chance, left, _ = self._smooth
         trie = (self.token, self.suffix, self.start, chance, left, self.level)
         return kernels.likeliest(*trie, self.vocabulary, self.learner.beams)
 
     def sample(self, n: int, rng: Stream, given: Corpus | None = None) -> NDArray[np.int32]:
         """N blocks of tokens (n, block). given: n blocks to continue, one each. Raises InputError where one is due."""
-        require(given is not None or not self.prompted, "this model continues prompts, and none are given")
+        check_prompts(self, n, given)
         prompts = np.empty((0, self.block), np.int32) if given is None else given.items
         if self.learner.decoding == "beam":
             parts = (self.token, self.start, *self._likeliest)
@@ -92,6 +96,7 @@ class NgramModel:
 
     def surprisal(self, blocks: NDArray[np.int32]) -> NDArray[np.float64]:
         """- log p of each token but the first, given those before it in its block: nats (n, block - 1)."""
+        check_tokens(blocks, self.vocabulary)
         chance, left, _ = self._smooth
         trie = (self.token, self.start, chance, left)
         return np.asarray(kernels.surprisal(blocks, *trie, self.order, self.vocabulary))
@@ -110,7 +115,9 @@ class Learner(Decoding):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(1 <= self.order <= kernels.MOST, f"order is 1 to {kernels.MOST}, got {self.order}")
+        whole(self, "order", 1, kernels.MOST)
+        both = self.top_k > 0 and self.top_p < 1.0
+        require(not both, "an n-gram model cuts by top_k or by top_p, not by both: leave one out")
 
     def fit(self, pool: Corpus, rng: Stream, previous: Model | None = None) -> NgramModel:
         """The grams of a pool of text. Raises InputError of any other, FitDegenerate where there is no token."""

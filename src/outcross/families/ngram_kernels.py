@@ -110,10 +110,8 @@ def trie(rows, vocabulary, longest):
         for k in range(below - first):
             if not opens[k]:
                 fewer[k] = 0
-        for k in range(size):
-            other = shorter[at[k]] - first
-            if not opens[other]:
-                fewer[other] += 1
+        for k in range(size):  # what follows the first word of a gram never begins a row
+            fewer[shorter[at[k]] - first] += 1
         count.append(seen)
         opens = begins
     return _joined(token), _joined(suffix), _joined(count), _ends(start, level, longest), level
@@ -288,7 +286,7 @@ def _draw(context, token, count, start, mass, discount, vocabulary, u, at, first
     v = _pick(mass, 0, vocabulary, _next(u, at, first, words))
     if _next(u, at, first, words) * count[v] >= discount[0]:
         return v
-    return np.int32(_next(u, at, first, words) * vocabulary)
+    return np.int32(min(np.int64(_next(u, at, first, words) * vocabulary), vocabulary - 1))
 
 
 @compiled
@@ -385,7 +383,7 @@ def draw(
     cuts = top_k > 0 or top_p < 1.0
     for r in range(n):
         at[0] = 0
-        first = np.uint64(r) << np.uint64(24)
+        first = np.uint64(r) << np.uint64(24)  # counters of a row: the first round of Philox tells 64 bits apart
         _set_out(context, prompts, r, token, start, vocabulary)
         for j in range(block):
             while True:
