@@ -145,7 +145,7 @@ BAD = {  # name -> files, further words, what the refusal names
     "folder": ({}, (".",), ". is a folder; a text, CSV or Parquet file is expected"),
     "text-and-table": ({"t.csv": b"a\n1\n"}, ("t.csv",), "compare like with like"),
     "gz-truncated": ({"s.txt.gz": gzip.compress(b"a b\n" * 99)[:-9]}, ("s.txt.gz",), "cannot be read: EOFError"),
-    "binary": ({"s.txt": bytes(range(256)) * 9}, ("s.txt",), "no UTF-8"),
+    "binary": ({"s.txt": bytes(range(256)) * 9}, ("s.txt",), "NUL"),
     "nul-bytes": ({"s.txt": b"a\0b"}, ("s.txt",), "NUL"),
     "huge-line": ({"s.txt": b"a " * (33 << 20)}, ("s.txt",), "longer than 64 million"),
     "bomb-gz": ({"s.txt.gz": gzip.compress((b"a" * 1023 + b"\n") * 80_000)}, ("s.txt.gz",), "200 times its size"),
