@@ -100,8 +100,9 @@ def measure(config: dict[str, object], vocabulary: int, wish: argparse.Namespace
     pool, few = Corpus.text(blocks, vocabulary), Corpus.text(blocks[:128], vocabulary)
     learner = Learner(config=config, epochs=1, batch=BATCH, schedule="linear", rate=5e-5, decay=0.0)
     network = plain(config, vocabulary).eval()
-    drawn = learner.fit(few, FIT)
-    searched = Learner(config=config, decoding="beam", prompts="original").load(drawn.state())
+    state = learner.fit(few, FIT).state()
+    drawn = Learner(config=config, prompts="original").load(state)
+    searched = Learner(config=config, decoding="beam", prompts="original").load(state)
     one = blocks[: wish.blocks]
     cases = {  # name: (tokens of ours, ours, tokens of theirs, theirs)
         "training": (pool.items.size, lambda: learner.fit(pool, FIT), pool.items.size,

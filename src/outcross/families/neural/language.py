@@ -172,12 +172,12 @@ def _cut(ids: Tensor, scores: Tensor, cuts: Sequence[Any], way: Writing) -> Tens
 
 def _sample(network: Any, ids: Tensor, chances: Tensor, way: Writing) -> Tensor:
     """Token by token: the one in which a uniform number falls."""
-    from transformers import DynamicCache
+    from outcross.families.neural.cache import cache
 
-    cache, new, cuts = DynamicCache(), ids, list(_cuts(way))
     before = ids.shape[1]
+    past, new, cuts = cache(before + chances.shape[1]), ids, list(_cuts(way))
     for step in range(chances.shape[1]):
-        scores = _cut(ids, _next(network, new, cache, way), cuts, way)
+        scores = _cut(ids, _next(network, new, past, way), cuts, way)
         added = scores.softmax(dim=1).cumsum(dim=1)
         goal = chances[:, step : step + 1].to(added.device) * added[:, -1:]
         new = torch.searchsorted(added, goal, right=True).clamp_(max=way.vocabulary - 1)
@@ -206,20 +206,21 @@ def _cuts(way: Writing) -> Iterator[Any]:
 
 def _search(network: Any, ids: Tensor, length: int, way: Writing) -> Tensor:
     """Beam search for rows of one length: every beam is as long, so the sum of log p decides."""
-    from transformers import DynamicCache
+    from outcross.families.neural.cache import cache
 
-    cache, beams, n, before = DynamicCache(), way.beams, len(ids), ids.shape[1]
+    beams, n, before = way.beams, len(ids), ids.shape[1]
+    past = cache(before + length)
     cuts = list(_cuts(way._replace(temperature=1.0)))  # which would change no order of rows of one length
     score, new = torch.zeros((n, 1), device=ids.device), ids
     for step in range(length):
-        falling = _cut(ids, _next(network, new, cache, way).log_softmax(dim=1), cuts, way)
+        falling = _cut(ids, _next(network, new, past, way).log_softmax(dim=1), cuts, way)
         whole = (score.flatten()[:, None] + falling).view(n, -1)
         score, where = whole.topk(beams, dim=1)
         row = torch.arange(n, device=ids.device)[:, None] * (len(ids) // n) + where // way.vocabulary
         if step == 0:  # the keys and values of the prompts are made once, whatever the beams
-            cache.batch_repeat_interleave(beams)
+            past.batch_repeat_interleave(beams)
         else:
-            cache.reorder_cache(row.flatten())  # type: ignore[arg-type]
+            past.reorder_cache(row.flatten())  # type: ignore[arg-type]
         new = (where % way.vocabulary).view(-1, 1)
         ids = torch.cat([ids[row.flatten()], new], dim=1)
     return ids.view(n, beams, -1)[:, 0, before:]
