@@ -227,7 +227,7 @@ def test_two_workers_make_the_same_bits_as_one(shell: Shell) -> None:
         (["learner.kind=vae"], "the learner fits images, the source gives text: use learner.kind="),
         (["learner.kind=categorical"], "the learner fits categories, the source gives text: use learner.kind="),
         (["source.kind=normal"], "the learner fits text, the source gives numbers"),
-        (["learner.order=0"], "order is 1 to 5, got 0"),
+        (["learner.order=0"], "order is a whole number from 1 to 5, got 0"),
         (["learner.decoding=greedy"], "decoding"),
         (["learner.decoding=beam"], "use prompts=original"),
         (["learner.prompts=next"], "prompts"),
