@@ -52,3 +52,16 @@ def test_a_floor_that_fails_is_tried_three_times_and_takes_no_chain_along(tmp_pa
     assert tried == [0, 0, 0]
     assert {status for _, status, _ in reader.chains().values()} == {"done"}
     reader.close()
+
+
+def test_experiments_are_listed_where_what_they_need_is_not_installed(monkeypatch, capsys):
+    from outcross.cli.plugins import command
+    from outcross.families.vae import Learner
+
+    monkeypatch.setattr("outcross.families.neural.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="needs torch"):
+        Learner()
+    command(json=True)
+    listed = capsys.readouterr().out
+    assert '"vae"' in listed
+    assert '"paper/opt"' in listed

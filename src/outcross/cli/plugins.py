@@ -10,9 +10,9 @@ from outcross.cli.options import Debug, Json, print_json
 def command(json: Json = False, debug: Debug = False) -> None:
     """List experiments, families, sources, policies and measures."""
     from outcross.runs import plugins
-    from outcross.runs.spec import load, shipped
+    from outcross.runs.spec import shipped, title_of
 
-    experiments = {name: load(name).title for name in shipped()}
+    experiments = {name: title_of(name) for name in shipped()}
     kinds = {
         group: {name: first_line(plugins.factory(group, name)) for name in plugins.names(group)}
         for group in ("families", "sources", "policies")

@@ -159,8 +159,8 @@ class Learner(Decoding):
         require(0.0 <= self.warmup < 1.0, f"warmup is a share of all steps in [0, 1), got {self.warmup:g}")
         require(self.model is None or not self.config, "config describes a network; with a model it has its own")
         require(self.init != "pretrained" or self.model is not None, "init=pretrained needs a model")
-        need_torch()
         pretrained.need_transformers()
+        need_torch()
 
     def __hash__(self) -> int:
         return hash((self.model, repr(sorted(self.config.items())), self.epochs, self.rate))

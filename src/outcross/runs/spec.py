@@ -339,6 +339,12 @@ def shipped() -> list[str]:
     return sorted(p.relative_to(root).with_suffix("").as_posix() for p in root.rglob("*.yaml"))
 
 
+def title_of(name: str) -> str:
+    """The title of a shipped experiment, without making anything of it: what it needs may not be installed."""
+    path = Path(str(files("outcross") / "experiments")) / f"{name}.yaml"
+    return str(read_yaml(path.read_text(encoding="utf-8"), name).get("title", ""))
+
+
 def load(name: str, overrides: Iterable[str] = ()) -> Experiment:
     """An experiment by shipped name or by path of a YAML file, with `key=value` overrides laid over it."""
     path = Path(name)
