@@ -470,7 +470,7 @@ def test_pythons_own_reference_is_text_that_is_always_there():
     assert len(one.reference(10**6)) > 100
     assert (one.items, one.shape, one.columns) == ("text", (64,), ())
     assert one.vocabulary == one.coding.size == len(set(one.coding.labels))
-    assert one.told.startswith(f"{one.vocabulary:,} words")
+    assert one.coding.told == f"{one.vocabulary:,} words"
 
 
 # ---- WikiText-2 ----

@@ -9,7 +9,7 @@ import time
 import warnings
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,8 +122,6 @@ class Learner(Decoding):
     temperature and repetition_penalty (Keskar et al. 2019) of what is written; ends: whether the mark of an end may be.
     The rest as for every model of text (`families/decoding.py`).
     """
-
-    streams: ClassVar[bool] = False
 
     model: str | None = None
     config: dict[str, Any] = field(default_factory=dict)

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from outcross.core.corpus import Corpus
 from outcross.core.errors import require
-from outcross.core.rng import Stream
 from outcross.sources.finite import LEAST, split
+from outcross.sources.parted import Parted
 
 Pixels = NDArray[np.uint8]
 
 
-class Images:
+class Images(Parted):
     """Images (n, h, w) or (n, h, w, 3) of 8 bits with labels (n,) from 0, in three parts: drawn, validation, reference.
 
     classes: names of the labels. features: `package.module:function` that turns images into vectors (n, k), in place of
@@ -25,41 +25,12 @@ class Images:
     """
 
     items: ClassVar[str] = "images"
-    columns: tuple[str, ...] = ()
-    law = None
 
     def __init__(self, name: str, parts: tuple[Corpus, Corpus, Corpus], features: str | None = None) -> None:
-        self.name, self._parts, self.features = name, parts, features
-        self.shape = parts[0].shape
+        super().__init__(name, parts, "images")
+        self.features = features
         known = parts[0].label
         self.classes = tuple(str(k) for k in range(0 if known is None else int(known.max()) + 1))
-
-    @property
-    def rows(self) -> int:
-        """Images that can be drawn."""
-        return len(self._parts[0])
-
-    @property
-    def training(self) -> Corpus:
-        """Every image that can be drawn: what a classifier is trained on."""
-        return self._parts[0]
-
-    def draw(self, n: int, rng: Stream) -> Corpus:
-        """N different images with their labels. Raises InputError if there are fewer."""
-        require(
-            n <= self.rows,
-            f"{self.name}: {self.rows:,} images can be drawn (others are held out), {n:,} were asked for: "
-            f"use samples={self.rows} or less, or samples=auto",
-        )
-        return self.training.subset(n, rng)
-
-    def validation(self, n: int) -> Corpus:
-        """Up to n images of the validation part."""
-        return self._parts[1].take(slice(0, n))
-
-    def reference(self, n: int) -> Corpus:
-        """Up to n images of the reference part."""
-        return self._parts[2].take(slice(0, n))
 
     def fingerprint(self) -> str:
         """SHA-256 of the images and labels: other data, other run."""

@@ -70,8 +70,3 @@ class Source:
         from outcross.families.neural.pretrained import fingerprint
 
         return fingerprint(self.name)
-
-    @property
-    def told(self) -> str:
-        """What rows are, in one line."""
-        return f"{self.coding.told}, blocks of {self.shape[0]}"

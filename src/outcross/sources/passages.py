@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from outcross.core.corpus import Corpus
 from outcross.core.errors import InputError, require
-from outcross.core.rng import Stream
 from outcross.families.neural.pretrained import NAMED
 from outcross.sources.coding import Coding, Pieces, Pretrained, Split, Words
 from outcross.sources.fetch import cache
 from outcross.sources.finite import LEAST, split
 from outcross.sources.parse import tokenise
+from outcross.sources.parted import Parted
 
 SHORTEST, LONGEST = 2, 8192  # tokens in a block
 
@@ -62,15 +62,12 @@ class Settings(NamedTuple):
         return self
 
 
-class Passages:
-    """A source of blocks of tokens (n, block) int32."""
+class Passages(Parted):
+    """A source of blocks of tokens (n, block) int32; the reference is labelled by the article that each begins in."""
 
     items: ClassVar[str] = "text"
-    columns: tuple[str, ...] = ()
-    law = None
 
     def __init__(self, name: str, documents: Documents, settings: Settings, apart: Split = tokenise) -> None:
-        self.name, self.settings = name, settings
         self.coding, streams = _coded(documents, settings, apart)
         blocks, labels = zip(*(_blocks(stream, settings.block) for stream in streams), strict=True)
         for part, due, found in zip(("drawn", "validated", "held out"), (LEAST, 1, 2), blocks, strict=True):
@@ -80,46 +77,15 @@ class Passages:
                 "give more text, or a shorter block",
             )
         held = labels[2] if documents.articles is None else documents.articles[labels[2]]
-        self._parts = [Corpus.text(b, self.coding.size) for b in blocks[:2]]
-        self._parts.append(Corpus.text(blocks[2], self.coding.size, label=held).take(_spread(len(held), settings)))
+        train, validation = (Corpus.text(b, self.coding.size) for b in blocks[:2])
+        reference = Corpus.text(blocks[2], self.coding.size, label=held).take(_spread(len(held), settings))
+        super().__init__(name, (train, validation, reference), f"blocks of {settings.block} tokens")
         self._streams = streams
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Tokens in a row."""
-        return (self.settings.block,)
 
     @property
     def vocabulary(self) -> int:
         """How many different tokens there can be."""
         return self.coding.size
-
-    @property
-    def rows(self) -> int:
-        """Blocks that can be drawn."""
-        return len(self._parts[0])
-
-    @property
-    def training(self) -> Corpus:
-        """Every block that can be drawn, as the text runs."""
-        return self._parts[0]
-
-    def draw(self, n: int, rng: Stream) -> Corpus:
-        """N different blocks. Raises InputError if there are fewer."""
-        require(
-            n <= self.rows,
-            f"{self.name}: {self.rows:,} blocks of {self.settings.block} tokens can be drawn (others are held out), "
-            f"{n:,} were asked for: use samples={self.rows} or less, or samples=auto",
-        )
-        return self.training.subset(n, rng)
-
-    def validation(self, n: int) -> Corpus:
-        """Up to n blocks of the validation part."""
-        return self._parts[1].take(slice(0, n))
-
-    def reference(self, n: int) -> Corpus:
-        """Up to n blocks of the reference part, labelled by the article that each begins in."""
-        return self._parts[2].take(slice(0, n))
 
     def fingerprint(self) -> str:
         """SHA-256 of the tokens of all parts and what they stand for: other data, other run."""
@@ -133,11 +99,6 @@ class Passages:
         for stream in self._streams:
             h.update(stream.tokens.tobytes() + b"\0")
         return h.hexdigest()
-
-    @property
-    def told(self) -> str:
-        """What rows are, in one line."""
-        return f"{self.coding.told}, blocks of {self.settings.block}"
 
 
 class _Stream(NamedTuple):
