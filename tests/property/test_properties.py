@@ -13,7 +13,8 @@ from outcross.core.loop import Chain
 from outcross.core.policies import Blend, mix, replace
 from outcross.core.schedules import Samples
 from outcross.families.gmm import Learner as Gmm
-from outcross.runs.store import Checkpoint, Progress, Writer
+from outcross.runs.records import Checkpoint, Progress
+from outcross.runs.store import Writer
 from outcross.sources.mixture import Source
 
 quick = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

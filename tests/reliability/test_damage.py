@@ -172,7 +172,7 @@ def test_leftovers_of_a_kill_are_named_and_collected(copy: Path, shell: Shell) -
 
 def _held(directory: Path) -> Callable[[], None]:
     """Hold the lock of a run in this process; returns how to let go."""
-    from outcross.runs.store import Lock
+    from outcross.runs.disk import Lock
 
     directory.mkdir(parents=True, exist_ok=True)
     lock = Lock(directory)

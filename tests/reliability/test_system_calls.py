@@ -17,7 +17,7 @@ import pytest
 from harness import NOTHING, exit_code, experiment, facts, fork, outcome
 
 from outcross.core.errors import ResourceError
-from outcross.runs import runner, store, upkeep
+from outcross.runs import disk, runner, upkeep
 
 _SETTINGS = ("source.kind=normal", "learner.kind=gaussian", "samples=20", "measures=[moments]", "chains=1")
 _ARM = "arms={a: {policy: {kind: accumulate}}}"
@@ -61,8 +61,8 @@ class Calls:
         if self.database_alone:
             return
         for name in ("fsync", "replace", "pwrite", "ftruncate"):
-            patch.setattr(store.os, name, self.through(getattr(os, name)))
-        patch.setattr(store, "open", self.through(builtins.open), raising=False)
+            patch.setattr(disk.os, name, self.through(getattr(os, name)))
+        patch.setattr(disk, "open", self.through(builtins.open), raising=False)
         patch.setattr(Path, "mkdir", self.through(Path.mkdir))
 
 

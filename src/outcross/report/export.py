@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outcross.core.errors import require
-from outcross.runs.store import io_error, write_atomically
+from outcross.runs.disk import io_error, write_atomically
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -27,7 +27,7 @@ from outcross.report.parts import Figure, Panel
 from outcross.report.plates import Plate
 from outcross.report.tables import Table
 from outcross.report.verdict import Course, Verdict, courses, verdicts
-from outcross.runs.store import io_error, write_atomically
+from outcross.runs.disk import io_error, write_atomically
 
 if TYPE_CHECKING:
     from jinja2 import Environment

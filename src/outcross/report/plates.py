@@ -14,7 +14,7 @@ from outcross.report.drawing import Draw, on_page
 from outcross.report.frames import Frame
 from outcross.report.parts import Figure
 from outcross.report.tables import Table
-from outcross.runs.store import Key
+from outcross.runs.records import Key
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from outcross.runs.disk import Lock, write_atomically
 from outcross.runs.engines.local import available_cores
-from outcross.runs.store import Lock, write_atomically
 from outcross.runs.surroundings import REQUIRED, environment
 
 _LEAST_DISK = 64 << 20

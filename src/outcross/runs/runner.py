@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from outcross.core.errors import CorruptStore, InputError, OutcrossError, ResourceError, one_line
 from outcross.core.loop import Chain
 from outcross.runs import plugins, preflight, upkeep, worker
+from outcross.runs.disk import REMEDY, io_error, write_atomically
 from outcross.runs.engines.local import (
     RETRIES,
     Job,
@@ -25,8 +26,9 @@ from outcross.runs.engines.local import (
     run_over,
     torch_threads,
 )
+from outcross.runs.records import Checkpoint, Key, Progress
 from outcross.runs.spec import Cell, Experiment, build, digest
-from outcross.runs.store import REMEDY, Checkpoint, Key, Progress, Reader, Writer, io_error, write_atomically
+from outcross.runs.store import Reader, Writer
 from outcross.runs.surroundings import environment
 
 COMMIT_SECONDS = 1.0  # one transaction for all chains at most this often

@@ -7,17 +7,14 @@ Rollback journal and synchronous=FULL; exactly one writer, which holds the lock;
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import hashlib
 import os
-import socket
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,151 +23,12 @@ from safetensors.numpy import load as unpack
 from safetensors.numpy import save as pack
 
 from outcross.core.contracts import Reading, State
-from outcross.core.errors import CorruptStore, InputError, Locked, ResourceError
-from outcross.core.statistics import Part, stored_part
+from outcross.core.errors import CorruptStore, InputError, ResourceError
+from outcross.core.statistics import stored_part
+from outcross.runs.disk import REMEDY, Lock, guarded, sync_folder, write_atomically
+from outcross.runs.records import FORMAT, SCHEMA, Checkpoint, Key, Progress, Row, entries, seal
 
-FORMAT = 1
-REMEDY = "restore it from a copy, or remove the run with `outcross rm` and run again"
 _PATIENCE = 600.0  # seconds to wait for another connection's transaction: a writer outwaits a long read
-Key = tuple[int, int]  # cell, chain
-
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE chains (cell INTEGER, chain INTEGER, generation INTEGER NOT NULL, status TEXT NOT NULL, reason TEXT,
-  seal TEXT NOT NULL, PRIMARY KEY (cell, chain)) WITHOUT ROWID;
-CREATE TABLE metrics (cell INTEGER, chain INTEGER, generation INTEGER, measure TEXT, value REAL, low REAL, high REAL,
-  why TEXT, PRIMARY KEY (cell, chain, generation, measure)) WITHOUT ROWID;
-CREATE TABLE records (cell INTEGER, chain INTEGER, generation INTEGER, measure TEXT,
-  PRIMARY KEY (cell, chain, generation, measure)) WITHOUT ROWID;
-CREATE TABLE arrays (cell INTEGER, chain INTEGER, generation INTEGER, name TEXT, blob TEXT NOT NULL,
-  entry TEXT NOT NULL, PRIMARY KEY (cell, chain, generation, name)) WITHOUT ROWID;
-CREATE TABLE floor (cell INTEGER, replicate INTEGER, measure TEXT, value REAL, low REAL, high REAL, why TEXT,
-  PRIMARY KEY (cell, replicate, measure)) WITHOUT ROWID;
-CREATE TABLE floor_records (cell INTEGER, replicate INTEGER, measure TEXT,
-  PRIMARY KEY (cell, replicate, measure)) WITHOUT ROWID;
-CREATE TABLE blobs (digest TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE events (number INTEGER PRIMARY KEY, seconds REAL NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL);
-"""
-
-
-class Checkpoint(NamedTuple):
-    """Where a chain stands: its generation, model state, the pool if the policy needs it, and generation 0's state."""
-
-    generation: int
-    state: State
-    first: State
-    pool: tuple[Part, ...] = ()
-
-
-class Row(NamedTuple):
-    """One measured number of one chain."""
-
-    cell: int
-    chain: int
-    generation: int
-    measure: str
-    value: float
-    low: float | None
-    high: float | None
-    why: str | None
-
-
-class Progress(NamedTuple):
-    """What is new about one chain, to be committed together."""
-
-    key: Key
-    status: str  # running, done, degenerate, failed
-    reason: str | None
-    checkpoint: Checkpoint | None
-    kept: Mapping[int, State]
-    taken: Mapping[int, tuple[str, ...]]  # names of the measures, even those that had nothing to say
-    readings: Mapping[int, Mapping[str, Reading]]
-    arrays: Mapping[int, Mapping[str, NDArray[Any]]]
-
-
-def io_error(error: OSError | sqlite3.Error, path: Path) -> ResourceError:
-    """The one line for a failed write."""
-    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "full" in str(error)
-    if full:
-        return ResourceError(f"{path}: no space left: free some and run the same command again, nothing is lost")
-    return ResourceError(f"{path}: cannot be written ({error}): make it writable, or choose another place with --out")
-
-
-_OUTSIDE = {  # SQLite's complaints about the machine; every other one is about the file's content
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_READONLY,
-}
-
-
-@contextmanager
-def _guarded(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the file system raise into this package's errors."""
-    try:
-        yield
-    except sqlite3.DatabaseError as e:
-        if getattr(e, "sqlite_errorcode", 0) & 0xFF in _OUTSIDE:
-            raise io_error(e, path) from e
-        raise CorruptStore(f"{path / 'run.db'}: damaged ({e}); {REMEDY}") from e
-    except OSError as e:
-        raise io_error(e, path) from e
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that it is whole or absent, and durable."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as f:
-            f.write(content)
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-class Lock:
-    """The writer's lock on a run: the kernel's, so that a killed holder frees it."""
-
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / "LOCK"
-        with _guarded(directory):
-            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            with _guarded(self._path):
-                self._take(directory)
-        except BaseException:
-            os.close(self._handle)
-            raise
-
-    def _take(self, directory: Path) -> None:
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(self._handle, 200).decode(errors="replace").strip() or "another process"
-            raise Locked(f"{directory} is being written by {holder}: wait for it, or stop it") from None
-        os.ftruncate(self._handle, 0)
-        started = time.strftime("%Y-%m-%d %H:%M:%S")
-        os.pwrite(self._handle, f"process {os.getpid()} on {socket.gethostname()} since {started}\n".encode(), 0)
-
-    def release(self) -> None:
-        """Let go of the lock."""
-        os.close(self._handle)
 
 
 class Reader:
@@ -180,7 +38,7 @@ class Reader:
         self.directory = directory
         if not (directory / "run.db").is_file():
             raise InputError(f"{directory} holds no run; `outcross ls` shows where there are some")
-        with _guarded(directory):
+        with guarded(directory):
             self.db = self._connect()
         try:
             self._check_format()
@@ -210,7 +68,7 @@ class Reader:
 
     def rows(self, query: str, values: Iterable[Any] = ()) -> list[Any]:
         """All rows of a query."""
-        with _guarded(self.directory):
+        with guarded(self.directory):
             try:
                 return self.db.execute(query, tuple(values)).fetchall()
             except sqlite3.OperationalError as e:
@@ -352,7 +210,7 @@ class Writer(Reader):
 
     def __init__(self, directory: Path, digest: str) -> None:
         self.directory = directory
-        with _guarded(directory):
+        with guarded(directory):
             directory.mkdir(parents=True, exist_ok=True)
         self.lock = Lock(directory)
         try:
@@ -375,15 +233,15 @@ class Writer(Reader):
     def _create(self, digest: str) -> None:
         """Make the database under another name first: it is whole or absent."""
         temporary = self.directory / ".run.db.tmp"
-        with _guarded(self.directory):
+        with guarded(self.directory):
             temporary.unlink(missing_ok=True)
             db = sqlite3.connect(temporary)
-            db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+            db.executescript(f"BEGIN; {SCHEMA} COMMIT;")
             db.executemany("INSERT INTO meta VALUES (?, ?)", [("format", str(FORMAT)), ("digest", digest)])
             db.commit()
             db.close()
             os.replace(temporary, self.directory / "run.db")
-            _sync_folder(self.directory)
+            sync_folder(self.directory)
 
     def close(self) -> None:
         """Close the database and let go of the lock."""
@@ -393,7 +251,7 @@ class Writer(Reader):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, durable when it ends."""
-        with _guarded(self.directory):
+        with guarded(self.directory):
             self.db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -417,7 +275,7 @@ class Writer(Reader):
         """Acknowledge what several chains did: a blob of what stays and one of what the next commit replaces, then one
         transaction.
         """
-        fresh = [(p, _entries(p)) for p in news]
+        fresh = [(p, entries(p)) for p in news]
         if not fresh:
             return
         known = {
@@ -429,17 +287,17 @@ class Writer(Reader):
                 p.key,
             )
         }
-        new = [e for _, entries in fresh for e in entries if e.entry not in known]
+        new = [e for _, parts in fresh for e in parts if e.entry not in known]
         stays = {e.entry: e.array for e in new if not e.name.startswith("checkpoint/")}
         goes = {e.entry: e.array for e in new if e.entry not in stays}
-        with _guarded(self.directory):
+        with guarded(self.directory):
             digests = [self._write_pack(part) for part in (stays, goes)]
         known |= {entry: str(digest) for part, digest in zip((stays, goes), digests, strict=True) for entry in part}
         with self.transaction():
             for digest in digests:
                 self._name_blob(digest)
-            for p, entries in fresh:
-                self._record(p, [(*p.key, e.generation, e.name, known[e.entry], e.entry) for e in entries])
+            for p, parts in fresh:
+                self._record(p, [(*p.key, e.generation, e.name, known[e.entry], e.entry) for e in parts])
         self._drop_unnamed()
 
     def commit_floor(self, cell: int, replicate: int, taken: Iterable[str], readings: Mapping[str, Reading]) -> None:
@@ -465,7 +323,7 @@ class Writer(Reader):
             most_bytes -= named[entry].nbytes
             if most_bytes < 0:
                 return
-        with _guarded(self.directory):
+        with guarded(self.directory):
             digest = self._write_pack(named)
         with self.transaction():
             self._name_blob(digest)
@@ -487,11 +345,11 @@ class Writer(Reader):
             for folder in (path.parent.parent, path.parent):
                 if not folder.exists():
                     folder.mkdir()
-                    _sync_folder(folder.parent)
+                    sync_folder(folder.parent)
             write_atomically(path, content)
         return digest
 
-    def _record(self, p: Progress, entries: list[tuple[Any, ...]]) -> None:
+    def _record(self, p: Progress, rows: list[tuple[Any, ...]]) -> None:
         past = self.db.execute("SELECT generation FROM chains WHERE cell = ? AND chain = ?", p.key).fetchone()
         generation = past[0] if past else -1
         if p.checkpoint is not None:
@@ -513,7 +371,7 @@ class Writer(Reader):
                 for name, r in readings.items()
             ],
         )
-        self.db.executemany("INSERT OR REPLACE INTO arrays VALUES (?, ?, ?, ?, ?, ?)", entries)
+        self.db.executemany("INSERT OR REPLACE INTO arrays VALUES (?, ?, ?, ?, ?, ?)", rows)
         where = (generation, p.status, p.reason)
         self.db.execute(
             "INSERT OR REPLACE INTO chains VALUES (?, ?, ?, ?, ?, ?)", (*p.key, *where, seal(self.db, p.key, where))
@@ -528,46 +386,6 @@ class Writer(Reader):
             self.db.executemany("DELETE FROM blobs WHERE digest = ?", unnamed)
         for (digest,) in unnamed:
             self.blob(digest).unlink(missing_ok=True)
-
-
-class _Entry(NamedTuple):
-    generation: int
-    name: str
-    entry: str  # its name inside a blob
-    array: NDArray[Any]
-
-
-def _entries(p: Progress) -> list[_Entry]:
-    """Every array of a progress: kept states, measured arrays, the checkpoint and its pool, batch by batch."""
-    own = f"{p.key[0]}/{p.key[1]}"
-    found = [_Entry(g, f"state/{k}", f"{own}/{g}/{k}", a) for g, state in p.kept.items() for k, a in state.items()]
-    found += [
-        _Entry(g, f"measure/{k}", f"{own}/{g}/measure/{k}", a)
-        for g, named in p.arrays.items()
-        for k, a in named.items()
-    ]
-    if p.checkpoint is not None:
-        g = p.checkpoint.generation
-        found += [_Entry(g, f"checkpoint/{k}", f"{own}/{g}/{k}", a) for k, a in p.checkpoint.state.items()]
-        found += [_Entry(0, f"state/{k}", f"{own}/0/{k}", a) for k, a in p.checkpoint.first.items()]
-        for i, part in enumerate(p.checkpoint.pool):
-            for name, array in part.arrays().items():
-                found.append(_Entry(g, f"pool/{i:06d}/{name}", f"{own}/pool/{part.digest}/{name}", array))
-    return found
-
-
-def seal(db: sqlite3.Connection, key: Key, where: tuple[int, str, str | None]) -> str:
-    """SHA-256 over where a chain stands, its every number and array name: a row lost or changed shows."""
-    h = hashlib.sha256(repr(where).encode())
-    for query in (
-        "SELECT generation, measure, value, low, high, why FROM metrics "
-        "WHERE cell = ? AND chain = ? ORDER BY generation, measure",
-        "SELECT generation, measure FROM records WHERE cell = ? AND chain = ? ORDER BY generation, measure",
-        "SELECT generation, name, entry FROM arrays WHERE cell = ? AND chain = ? ORDER BY generation, name",
-    ):
-        for row in db.execute(query, key):
-            h.update(repr(row).encode())
-    return h.hexdigest()
 
 
 def _null(value: float) -> float | None:

@@ -14,8 +14,10 @@ from typing import NamedTuple
 from safetensors import safe_open
 
 from outcross.core.errors import CorruptStore, InputError, OutcrossError, require
+from outcross.runs.disk import Lock, io_error
+from outcross.runs.records import seal
 from outcross.runs.spec import Experiment
-from outcross.runs.store import Lock, Reader, io_error, seal
+from outcross.runs.store import Reader
 
 
 class Health(NamedTuple):
