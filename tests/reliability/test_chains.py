@@ -81,3 +81,17 @@ def test_a_finished_run_holds_one_blob_whatever_its_checkpoints_held(
     monkeypatch.setattr(Writer.compact, "__defaults__", (6_000_000,))  # 5 MB stay; with old checkpoints it is 9
     directory = runner.run(load("gmm", words), tmp_path, replace(OPTIONS, commit_seconds=0.05))
     assert len([f for f in (directory / "blobs").rglob("*") if f.is_file()]) == 1
+
+
+def test_the_first_chains_of_all_arms_come_before_the_second_of_any(tmp_path: Path) -> None:
+    begun: list[tuple[int, int]] = []
+
+    class Watcher(runner.Silent):
+        def update(self, status: runner.Status) -> None:
+            if status.latest is not None and status.latest.key not in begun:
+                begun.append(status.latest.key)
+
+    arms = "arms={a: {policy: {kind: replace}}, b: {policy: {kind: accumulate}}}"
+    wanted = load("gmm", [*SETTINGS[:-1], arms, "chains=2"])
+    runner.run(wanted, tmp_path, OPTIONS, Watcher())
+    assert begun == [(0, 0), (1, 0), (0, 1), (1, 1)]

@@ -579,6 +579,17 @@ def test_raw_text_of_another_length_is_refused(tmp_path):
         wikitext2.lines("raw", "valid", tmp_path)
 
 
+def test_raw_rows_keep_their_line_feed_and_blank_ones_are_empty_as_the_hub_hands_them_out(monkeypatch, tmp_path):
+    monkeypatch.setattr(wikitext2, "LINES", {"train": 240, "valid": 60, "test": 120})
+    lines = [" ", " = Naïve title = ", " ", " Some raw text , 1 @,@ 234 words . "]
+    for part, n in wikitext2.LINES.items():
+        (tmp_path / f"{part}.txt").write_text("".join(f"{lines[i % 4]}\n" for i in range(n)), newline="")
+    made = WikiText2("raw", str(tmp_path), tokens="bpe", vocabulary=300, block=8)
+    text = made.coding.decode(made.training.items.ravel()[:400])
+    row = "<eos> = Naïve title = \n<eos><eos> Some raw text , 1 @,@ 234 words . \n<eos>"
+    assert text.startswith(row + row)
+
+
 def test_a_folder_without_wikitext_2_is_told(tmp_path):
     with pytest.raises(InputError, match="holds no train.txt, plain, .gz or .xz"):
         WikiText2(path=str(tmp_path))

@@ -306,9 +306,12 @@ class _Run:
                     yield Job(worker.floor, worker.FloorTask(number, cell, self.experiment.seed, replicate, names))
 
     def _chains_due(self) -> Iterator[_Due]:
-        """What is left to do of each chain that is not finished, or lacks a measure."""
-        for number, cell in enumerate(self.experiment.settled):
-            for chain in range(self.experiment.chains):
+        """What is left to do of each chain that is not finished, or lacks a measure.
+
+        The first chain of every arm comes before the second of any: a run cut short compares all arms.
+        """
+        for chain in range(self.experiment.chains):
+            for number, cell in enumerate(self.experiment.settled):
                 due = self._due((number, chain), cell)
                 if due is not None:
                     yield due

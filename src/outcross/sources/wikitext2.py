@@ -73,6 +73,11 @@ def _from_hub(version: Version, part: str, name: str) -> list[str]:
     return _whole([row.rstrip("\n") or " " for row in rows], part, f"{_HUB}, {inside}")
 
 
+def _rows(lines: list[str]) -> list[str]:
+    """Raw lines as the rows that the hub hands out and the paper tokenised: with the line feed, blank ones empty."""
+    return [f"{line}\n" if line.strip() else "" for line in lines]
+
+
 class Source(Passages):
     """version: `words`, the word-level text, or `raw`. path: a folder with train.txt, valid.txt and test.txt, plain,
     .gz or .xz; by default they are looked for in $OUTCROSS_DATA, the cache and on the Hugging Face hub. Every line,
@@ -92,5 +97,6 @@ class Source(Passages):
         settings = Settings(tokens, least, vocabulary, block, measured).checked()
         folder = None if path is None else Path(os.path.expanduser(path))
         train, validation, test = (lines(version, part, folder) for part in LINES)
-        documents = Documents(train, validation, test, articles(test, is_heading))
+        parts = (train, validation, test) if version == "words" else map(_rows, (train, validation, test))
+        documents = Documents(*parts, articles(test, is_heading))
         super().__init__(f"wikitext-2 ({version})", documents, settings, str.split)
