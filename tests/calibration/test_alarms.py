@@ -75,3 +75,14 @@ def test_of_images_collapse_alarms_and_real_against_real_does_not(samples, tmp_p
     lost, null = (sum(c.alarmed is not None for c in courses(frame, arm)) for arm in (0, 1))
     assert null <= 1
     assert lost == 24
+
+
+@pytest.mark.parametrize("samples", [200, 800])
+def test_of_text_collapse_alarms_and_real_against_real_does_not(samples, tmp_path):
+    """Trigrams on Python's reference: 24 chains of six generations, and of models of real text only."""
+    arms = "arms={replace: {policy: {kind: replace}}, real: {policy: {kind: blend, synthetic: 0, fresh: 1}}}"
+    settings = [arms, f"samples={samples}", "chains=24", "generations=6", "seed=11", "snapshots.chains=0"]
+    frame = run("lm", settings, out=tmp_path, report=False).frame
+    lost, null = (sum(c.alarmed is not None for c in courses(frame, arm)) for arm in (0, 1))
+    assert null <= 1
+    assert lost == 24

@@ -90,6 +90,17 @@ def test_what_is_drawn_has_the_law_that_the_library_cuts_out(pool, model, settin
         assert not agrees(seen, expected(model, one.items[:1], tiny())), "the uncut law is another"
 
 
+@pytest.mark.parametrize("share", [1e-6, 0.3, 0.9, 0.999])
+def test_the_nucleus_is_the_librarys_but_for_ties(share):
+    from transformers import TopPLogitsWarper
+
+    scores = 3.0 * torch.randn(50, 211, generator=torch.Generator().manual_seed(0))
+    scores[:, 150:] = -torch.inf  # as another cut leaves them
+    assert torch.equal(language._nucleus(None, scores, share), TopPLogitsWarper(share)(None, scores))
+    level = torch.tensor([[2.0, 2.0, 2.0, 0.0]])
+    assert language._nucleus(None, level, 0.5).isfinite().tolist() == [[True, True, True, False]], "ties are kept"
+
+
 def expected(model, ids, learner) -> np.ndarray:
     with torch.inference_mode():
         given = torch.from_numpy(ids.astype(np.int64))

@@ -97,6 +97,6 @@ class Source(Passages):
         settings = Settings(tokens, least, vocabulary, block, measured).checked()
         folder = None if path is None else Path(os.path.expanduser(path))
         train, validation, test = (lines(version, part, folder) for part in LINES)
-        parts = (train, validation, test) if version == "words" else map(_rows, (train, validation, test))
-        documents = Documents(*parts, articles(test, is_heading))
+        read = _rows if version == "raw" else list
+        documents = Documents(read(train), read(validation), read(test), articles(test, is_heading))
         super().__init__(f"wikitext-2 ({version})", documents, settings, str.split)

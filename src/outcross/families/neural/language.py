@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -191,7 +192,6 @@ def _cuts(way: Writing) -> Iterator[Any]:
         RepetitionPenaltyLogitsProcessor,
         TemperatureLogitsWarper,
         TopKLogitsWarper,
-        TopPLogitsWarper,
     )
 
     if way.penalty != 1.0:
@@ -201,7 +201,16 @@ def _cuts(way: Writing) -> Iterator[Any]:
     if way.top_k:
         yield TopKLogitsWarper(way.top_k)
     if way.top_p < 1.0:
-        yield TopPLogitsWarper(way.top_p)
+        yield partial(_nucleus, share=way.top_p)
+
+
+def _nucleus(ids: Tensor, scores: Tensor, share: float) -> Tensor:
+    """Scores of the likeliest tokens that together have this share, and of those that tie with the last."""
+    rising = scores.sort(dim=1).values if scores.is_cuda else torch.from_numpy(np.sort(scores.cpu().numpy(), axis=1))
+    rising = rising.to(scores.device)  # numpy sorts five times as fast as torch on a CPU
+    gone = (rising.softmax(dim=1).cumsum(dim=1) <= 1.0 - share).sum(dim=1, keepdim=True)
+    least = rising.gather(1, gone.clamp_(max=scores.shape[1] - 1))
+    return scores.masked_fill(scores < least, -math.inf)
 
 
 def _search(network: Any, ids: Tensor, length: int, way: Writing) -> Tensor:
