@@ -23,6 +23,7 @@ from outcross.families.neural import need_torch, pretrained
 
 if TYPE_CHECKING:
     from outcross.families.neural.language import Plan, Writing
+    from outcross.families.neural.several import Place
 
 TINY = {
     "model_type": "opt",
@@ -71,18 +72,22 @@ class CausalModel:
 
         Raises InputError where a prompt is due, or is too long for the network.
         """
-        from outcross.families.neural import language
-
         check_prompts(self, n, given)
-        way = self.learner.writing(self.vocabulary, self._network)
         chances = rng.generator().random((n, self.block), dtype=np.float32)
         if given is None:
             added = np.cumsum(self.first)
             begun = np.searchsorted(added, chances[:, :1] * added[-1], side="right").astype(np.int32)
-            rest = language.write(self._network, begun, chances[:, 1:], way)
-            return np.concatenate([begun, rest], axis=1)
+            return np.concatenate([begun, self.write(begun, chances[:, 1:])], axis=1)
         self.learner.fits(given.shape[0] + self.block, self._network.config)
-        return language.write(self._network, given.items, chances, way)
+        return self.write(given.items, chances)
+
+    def write(self, prompts: NDArray[np.int32], chances: NDArray[np.float32]) -> NDArray[np.int32]:
+        """Prompts (n, length) continued, each by as many tokens as it has chances (n, new), uniform in [0, 1)."""
+        from outcross.families.neural import language, several
+
+        if self.learner.place.several and len(prompts) >= self.learner.place.processes:
+            return several.write(self, prompts, chances)
+        return language.write(self._network, prompts, chances, self.learner.writing(self.vocabulary, self._network))
 
     def surprisal(self, blocks: NDArray[np.int32]) -> NDArray[np.float64]:
         """- log p of each token but the first, given those before it in its block: nats (n, block - 1)."""
@@ -118,6 +123,7 @@ class Learner(Decoding):
     the paper's cosine with one step an epoch; warmup: share of all steps; clip: norm of gradients, 0 for none. lora:
     rank of a low-rank update in place of all weights, 0 for all. select: the `last` epoch, or the `best` on real
     validation data (the paper), which helps the model with real data. precision: `bf16` computes in 16 bits.
+    device: `all` trains and writes on every GPU of the machine at once, through accelerate.
 
     temperature and repetition_penalty (Keskar et al. 2019) of what is written; ends: whether the mark of an end may be.
     The rest as for every model of text (`families/decoding.py`).
@@ -137,7 +143,7 @@ class Learner(Decoding):
     lora: int = 0
     select: Literal["last", "best"] = "last"
     precision: Literal["fp32", "bf16"] = "fp32"
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "mps", "all"] = "auto"
     temperature: float = 1.0
     repetition_penalty: float = 1.0
     ends: bool = True
@@ -176,13 +182,16 @@ class Learner(Decoding):
         """Train on a pool of text. Raises FitDegenerate when the loss diverges, InputError of any other pool, or where
         model and vocabulary do not belong together.
         """
-        from outcross.families.neural import language
+        from outcross.families.neural import language, several
 
         require(pool.vocabulary is not None, "a language model fits text: blocks of tokens with their vocabulary")
         assert pool.vocabulary is not None
         network = self._begun(pool.vocabulary, pool.shape[0], rng, previous)
         held = validation.items if validation is not None and self.select == "best" else None
-        found = language.train(network, pool.items, rng, self.plan, held)
+        if self.place.several:
+            found = several.train(self, network, pool, rng, held)
+        else:
+            found = language.train(network, pool.items, rng, self.plan, held)
         network = network.merge_and_unload() if self.lora else network
         first = np.bincount(pool.items[:, 0], minlength=pool.vocabulary)
         return CausalModel(self, pool.shape[0], first, language.to_state(network), found)
@@ -197,7 +206,18 @@ class Learner(Decoding):
             language.from_state(network, previous.weights)
         elif wanted == "previous" and self.model is not None:
             network = self.network(vocabulary, block, True)
+        return self.adapted(network, rng)
+
+    def adapted(self, network: Any, rng: Stream) -> Any:
+        """The network with what is to be trained in place of its weights, if they are not."""
         return _low_rank(network, self.lora, rng) if self.lora else network
+
+    @property
+    def place(self) -> Place:
+        """On how many devices it trains and writes."""
+        from outcross.families.neural import several
+
+        return several.every_gpu() if self.device == "all" else several.Place(1, self.device)
 
     def network(self, vocabulary: int, block: int, learned: bool = False) -> Any:
         """The network for so many tokens: with the weights of the pretrained model, or with new ones."""

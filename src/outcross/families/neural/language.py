@@ -25,6 +25,7 @@ from outcross.families.neural.training import generator, seeded
 Schedule = Literal["constant", "linear", "cosine", "epochs"]
 LOWEST = 1e-6  # step size that the paper's schedule by epochs ends at
 _SCORED, _WRITTEN = 64, 128  # rows that are scored, and written, at once
+_APART = 16  # shard of the first of several processes
 
 
 class Plan(NamedTuple):
@@ -55,25 +56,33 @@ class Writing(NamedTuple):
 
 
 def train(
-    network: Any, blocks: NDArray[np.int32], rng: Stream, plan: Plan, held: NDArray[np.int32] | None = None
+    network: Any,
+    blocks: NDArray[np.int32],
+    rng: Stream,
+    plan: Plan,
+    held: NDArray[np.int32] | None = None,
+    team: Any = None,
 ) -> dict[str, float]:
     """Minimise the loss of each token but the first; returns the last loss a token, and which epoch was kept.
 
-    held: blocks on which the best epoch is chosen, in place of the last. Raises FitDegenerate when the loss diverges.
+    held: blocks on which the best epoch is chosen, in place of the last. team: the Accelerator of a process that trains
+    with others (`several.py`). Raises FitDegenerate when the loss diverges.
     """
-    return seeded(lambda: _train(network, blocks, rng, plan, held), rng._replace(shard=2))  # type: ignore[no-any-return]
+    own = rng._replace(shard=2 if team is None else _APART + team.process_index)  # of dropout
+    return seeded(lambda: _train(network, blocks, rng, plan, held, team), own)  # type: ignore[no-any-return]
 
 
 def _train(
-    network: Any, blocks: NDArray[np.int32], rng: Stream, plan: Plan, held: NDArray[np.int32] | None
+    network: Any, blocks: NDArray[np.int32], rng: Stream, plan: Plan, held: NDArray[np.int32] | None, team: Any
 ) -> dict[str, float]:
     rows, chance = torch.from_numpy(blocks.astype(np.int64)), generator(rng._replace(shard=1))
+    trained = network if team is None else team.prepare(network)
     optimiser = _optimiser(network, plan)
     steps = plan.epochs * -(-len(rows) // plan.batch)
     pace = torch.optim.lr_scheduler.LambdaLR(optimiser, _pace(plan, steps))
     loss, best, kept, state = math.nan, math.inf, plan.epochs, None
     for epoch in range(1, plan.epochs + 1):
-        loss = _epoch(network, rows, optimiser, pace, chance, plan)
+        loss = _epoch(trained, rows, optimiser, pace, chance, plan, team)
         if not math.isfinite(loss):
             raise FitDegenerate(f"the loss diverged in epoch {epoch} of {plan.epochs}: {loss}")
         if held is None:
@@ -112,11 +121,15 @@ def _pace(plan: Plan, steps: int) -> Callable[[int], float]:
     return share
 
 
-def _epoch(network: Any, rows: Tensor, optimiser: Any, pace: Any, chance: torch.Generator, plan: Plan) -> float:
+def _epoch(
+    network: Any, rows: Tensor, optimiser: Any, pace: Any, chance: torch.Generator, plan: Plan, team: Any
+) -> float:
+    """The mean loss a token while it trained."""
     network.train()
     total = torch.zeros((), dtype=torch.float64)
     for part in torch.randperm(len(rows), generator=chance).split(plan.batch):
-        loss = _loss(network, rows[part].to(network.device), plan.precision).mean()
+        own, weight = _share(part, team)
+        loss = _loss(network, rows[own].to(network.device), plan.precision).mean() * weight
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         if plan.clip > 0.0:
@@ -124,7 +137,18 @@ def _epoch(network: Any, rows: Tensor, optimiser: Any, pace: Any, chance: torch.
         optimiser.step()
         pace.step()
         total += len(part) * loss.detach().cpu()
-    return float(total) / len(rows)
+    return float(total if team is None else team.reduce(total.to(team.device), "mean")) / len(rows)
+
+
+def _share(part: Tensor, team: Any) -> tuple[Tensor, float]:
+    """The rows of a minibatch that this process trains on, and what their mean loss counts in the mean over processes.
+
+    There is always one row, as all processes have to take the step.
+    """
+    if team is None:
+        return part, 1.0
+    own = part[team.process_index :: team.num_processes]
+    return (own if len(own) else part[:1]), len(own) * team.num_processes / len(part)
 
 
 def _loss(network: Any, blocks: Tensor, precision: str) -> Tensor:

@@ -21,7 +21,7 @@ from outcross.core.errors import FitDegenerate, InputError
 from outcross.core.rng import Stream
 from outcross.core.streamed import Streamed
 
-Device = Literal["auto", "cpu", "cuda", "mps"]
+Device = Literal["auto", "cpu", "cuda", "mps", "all"]
 Precision = Literal["fp32", "bf16"]
 Optimiser = Literal["adam", "adamw", "sgd"]
 _CHUNK = 250  # images made in one go: what they need fits into the processor's cache
@@ -40,13 +40,17 @@ class Plan:
 
 
 def device_of(name: Device) -> torch.device:
-    """The device meant; `auto` is CUDA where there is one, else the CPU. Raises InputError where it is not there."""
+    """The device meant; `auto` is CUDA where there is one, else the CPU, and of `all` GPUs the first.
+
+    Raises InputError where it is not there.
+    """
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    there["all"] = there["cuda"]
     if name == "auto":
         return torch.device("cuda" if there["cuda"] else "cpu")
     if not there[name]:
         raise InputError(f"device={name}: this machine has none; use device=auto or device=cpu")
-    return torch.device(name)
+    return torch.device("cuda" if name == "all" else name)
 
 
 def generator(rng: Stream) -> torch.Generator:
