@@ -2,7 +2,8 @@
 
     python -m benchmarks.language [--repeats 3] [--rows 800] [--blocks 6] [--large]
 
-Same configuration, weights, batch and precision (fp32) on both sides, one thread on one core, blocks of 64 tokens
+Same configuration, batch and precision (fp32) on both sides, one thread on one core, a process each (what one tells
+the C library is no help to the other), blocks of 64 tokens
 (noise: speed does not depend on what they say). The Trainer with its defaults, `generate` block by block as the
 authors' code calls it: 64 new tokens by five beams, and drawn. Ratios of tokens a second, medians over interleaved
 repeats. The tiny configuration is that of `lm/tiny-wikitext2`; --large takes width 256 and 8,192 tokens.
@@ -17,6 +18,8 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import torch
@@ -64,10 +67,11 @@ def by_trainer(config: dict[str, object], pool: Corpus) -> float:
         return time.perf_counter() - began
 
 
-def by_generate(network: torch.nn.Module, prompts: np.ndarray, **how: object) -> float:
+def by_generate(config: dict[str, object], prompts: Corpus, how: dict[str, object]) -> float:
     """Seconds of `generate`, block by block."""
+    network = plain(config, prompts.vocabulary or 0).eval()
     began = time.perf_counter()
-    for row in prompts:
+    for row in prompts.items:
         ids = torch.from_numpy(row[None].astype(np.int64))
         mask = torch.ones_like(ids)
         network.generate(ids, attention_mask=mask, max_new_tokens=BLOCK, min_new_tokens=BLOCK, **how)  # type: ignore[operator]
@@ -87,38 +91,42 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=6)
     parser.add_argument("--large", action="store_true")
     wish = parser.parse_args()
+    alone()
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=alone) as other, threadpool_limits(1):
+        measure(LARGE if wish.large else {}, 8192 if wish.large else 4096, wish, other)
+
+
+def alone() -> None:
+    """One thread on the last core."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     pretrained.quiet()
     torch.set_num_threads(1)
-    with threadpool_limits(1):
-        measure(LARGE if wish.large else {}, 8192 if wish.large else 4096, wish)
 
 
-def measure(config: dict[str, object], vocabulary: int, wish: argparse.Namespace) -> None:
+def measure(config: dict[str, object], vocabulary: int, wish: argparse.Namespace, other: Executor) -> None:
     blocks = np.random.default_rng(0).integers(vocabulary, size=(wish.rows, BLOCK)).astype(np.int32)
-    pool, few = Corpus.text(blocks, vocabulary), Corpus.text(blocks[:128], vocabulary)
+    pool, few, one = (Corpus.text(blocks[:n], vocabulary) for n in (wish.rows, 128, wish.blocks))
     learner = Learner(config=config, epochs=1, batch=BATCH, schedule="linear", rate=5e-5, decay=0.0)
-    network = plain(config, vocabulary).eval()
     state = learner.fit(few, FIT).state()
     drawn = Learner(config=config, prompts="original").load(state)
     searched = Learner(config=config, decoding="beam", prompts="original").load(state)
-    one = blocks[: wish.blocks]
+    beam, draw = {"num_beams": 5, "do_sample": False}, {"do_sample": True, "top_k": 0}
     cases = {  # name: (tokens of ours, ours, tokens of theirs, theirs)
-        "training": (pool.items.size, lambda: learner.fit(pool, FIT), pool.items.size,
-                     lambda: by_trainer(config, pool)),
-        "beam 5": (few.items.size, lambda: searched.sample(len(few), DRAW, few), one.size,
-                   lambda: by_generate(network, one, num_beams=5, do_sample=False)),
-        "sampling": (few.items.size, lambda: drawn.sample(len(few), DRAW, few), one.size,
-                     lambda: by_generate(network, one, do_sample=True, top_k=0)),
-    }  # fmt: skip
-    print(f"{sum(p.numel() for p in network.parameters()):,} parameters, {vocabulary:,} tokens")
+        "training": (pool, lambda: learner.fit(pool, FIT), pool, (by_trainer, config, pool)),
+        "beam 5": (few, lambda: searched.sample(len(few), DRAW, few), one, (by_generate, config, one, beam)),
+        "sampling": (few, lambda: drawn.sample(len(few), DRAW, few), one, (by_generate, config, one, draw)),
+    }
+    print(f"{sum(p.numel() for p in plain(config, vocabulary).parameters()):,} parameters, {vocabulary:,} tokens")
     print(f"{'':12}{'ours tokens/s':>16}{'theirs tokens/s':>18}{'ratio':>8}{'target':>8}")
-    for name, (n, ours, m, theirs) in cases.items():
-        pairs = [(n / timed(ours), m / timed(theirs)) for _ in range(wish.repeats + 1)][1:]  # the first warms up
-        mine, other = (statistics.median(side) for side in zip(*pairs, strict=True))
+    for name, (mine, ours, yours, theirs) in cases.items():
+        pairs = [  # the first warms up
+            (mine.items.size / timed(ours), yours.items.size / other.submit(*theirs).result())
+            for _ in range(wish.repeats + 1)
+        ][1:]
+        left, right = (statistics.median(side) for side in zip(*pairs, strict=True))
         ratio = statistics.median(a / b for a, b in pairs)
-        print(f"{name:12}{mine:16,.0f}{other:18,.0f}{ratio:8.2f}{TARGETS[name]:8.1f}", flush=True)
+        print(f"{name:12}{left:16,.0f}{right:18,.0f}{ratio:8.2f}{TARGETS[name]:8.1f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,11 @@ def test_a_loss_that_diverges_in_all_is_told_as_of_one(pool):
         replace(ALL, rate=1e30, clip=0.0, optimiser="sgd").fit(pool, FIT)
 
 
+def test_a_trial_on_one_device_tells_the_time_of_several(pool, monkeypatch):
+    monkeypatch.setattr(several, "together", None)  # processes take seconds to start, which no row is to blame for
+    assert 0.0 < ALL.trial(pool, FIT).seconds < 60.0
+
+
 def test_all_gpus_of_a_machine_without_one_are_refused(pool, monkeypatch):
     monkeypatch.undo()
     if torch.cuda.is_available():

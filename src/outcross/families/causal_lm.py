@@ -296,9 +296,9 @@ class Learner(Decoding):
         return Writing(*cut, vocabulary, barred)
 
     def trial(self, pool: Corpus, rng: Stream) -> Trial:
-        """How long a fit to the pool and writing as many rows would take, from a few minibatches."""
+        """How long a fit to the pool and writing as many rows would take, from a few minibatches on one device."""
         few = pool.take(slice(0, _TRIED * self.batch))
-        short = replace(self, epochs=1, select="last")
+        short = replace(self, epochs=1, select="last", device=self.place.device)
         short.fit(few.take(slice(0, self.batch)), rng)  # the first minibatch pays for imports and memory
         began = time.perf_counter()
         model = short.fit(few, rng)
@@ -307,7 +307,7 @@ class Learner(Decoding):
         began = time.perf_counter()
         model.sample(len(given), rng, given if model.prompted else None)
         written = (time.perf_counter() - began) / len(given)
-        return Trial((trained + written) * len(pool), model.device, model)
+        return Trial((trained + written) * len(pool) / self.place.processes, model.device, model)
 
 
 def _low_rank(network: Any, rank: int, rng: Stream) -> Any:

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from outcross.core.contracts import State
 from outcross.core.errors import FitDegenerate, InputError
 from outcross.core.rng import Stream
-from outcross.families.neural.training import generator, seeded
+from outcross.families.neural.training import generator, keep_freed, seeded
 
 Schedule = Literal["constant", "linear", "cosine", "epochs"]
 LOWEST = 1e-6  # step size that the paper's schedule by epochs ends at
@@ -68,6 +68,7 @@ def train(
     held: blocks on which the best epoch is chosen, in place of the last. team: the Accelerator of a process that trains
     with others (`several.py`). Raises FitDegenerate when the loss diverges.
     """
+    keep_freed()
     own = rng._replace(shard=2 if team is None else _APART + team.process_index)  # of dropout
     return seeded(lambda: _train(network, blocks, rng, plan, held, team), own)  # type: ignore[no-any-return]
 
@@ -169,6 +170,7 @@ def surprisal(network: Any, blocks: NDArray[np.int32], precision: str) -> NDArra
 
 def write(network: Any, prompts: NDArray[np.int32], chances: NDArray[np.float32], way: Writing) -> NDArray[np.int32]:
     """Continue prompts (n, length) by as many tokens as there are chances (n, new), uniform in [0, 1)."""
+    keep_freed()
     network.eval()
     together = max(1, _WRITTEN // 4 // way.beams * 5) if way.decoding == "beam" else _WRITTEN
     made = []

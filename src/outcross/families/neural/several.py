@@ -23,6 +23,7 @@ from outcross.core.corpus import Corpus
 from outcross.core.errors import FitDegenerate, InputError, OutcrossError
 from outcross.core.rng import Stream
 from outcross.families.neural import language
+from outcross.families.neural.training import Device
 
 Work = Callable[..., State]  # of an Accelerator and what is given
 _ERRORS: dict[str, type[Exception]] = {kind.__name__: kind for kind in (FitDegenerate, InputError)}
@@ -32,7 +33,7 @@ class Place(NamedTuple):
     """How many processes there are to be, and on which kind of device."""
 
     processes: int
-    device: str
+    device: Device
 
     @property
     def several(self) -> bool:
