@@ -137,6 +137,23 @@ def test_the_loss_is_that_of_the_library(pool, model):
     assert model.surprisal(pool.items[:20]).mean() == pytest.approx(theirs, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"hiden_size": 64}, "a network of type opt has no 'hiden_size'; did you mean hidden_size"),
+        ({"model_type": "gpt2", "foo": 3}, "a network of type gpt2 has no 'foo'"),
+    ],
+)
+def test_a_setting_that_a_network_does_not_have_is_refused(config, says):
+    with pytest.raises(InputError, match=says):
+        Learner(config=config).network(WORDS, BLOCK)
+
+
+def test_a_search_takes_no_temperature():
+    with pytest.raises(InputError, match="decoding=beam takes no temperature: it draws nothing"):
+        Learner(decoding="beam", prompts="original", temperature=0.5)
+
+
 def test_every_token_of_a_source_can_be_learned():
     """Networks keep the embedding of their padding token at zero: no token of a source may be taken for it."""
     network = tiny().network(WORDS, BLOCK)

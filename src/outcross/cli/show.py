@@ -111,9 +111,4 @@ def number(value: float) -> str:
 
 def span(low: float, high: float) -> str:
     """An interval, or nothing."""
-    return "" if low != low or high != high else f"{_short(low)} .. {_short(high)}"
-
-
-def _short(value: float) -> str:
-    """Two digits, hundreds written out."""
-    return f"{value:,.0f}" if 100 <= abs(value) < 1e6 else f"{value:.2g}"
+    return "" if low != low or high != high else f"{number(low)} .. {number(high)}"

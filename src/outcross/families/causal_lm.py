@@ -5,6 +5,8 @@ Shumailov et al. 2024: OPT-125m on WikiText-2, blocks of 64 tokens, each generat
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import time
 import warnings
 from dataclasses import dataclass, field, replace
@@ -161,6 +163,9 @@ class Learner(Decoding):
         for name in ("decay", "clip"):
             require(getattr(self, name) >= 0.0, f"{name} is at least 0, got {getattr(self, name):g}")
         require(0.0 <= self.warmup < 1.0, f"warmup is a share of all steps in [0, 1), got {self.warmup:g}")
+        require(
+            self.decoding == "sample" or self.temperature == 1.0, "decoding=beam takes no temperature: it draws nothing"
+        )
         require(self.model is None or not self.config, "config describes a network; with a model it has its own")
         require(self.init != "pretrained" or self.model is not None, "init=pretrained needs a model")
         pretrained.need_transformers()
@@ -252,9 +257,8 @@ class Learner(Decoding):
                 base = TINY if self.config.get("model_type", "opt") == "opt" else {}
                 wanted = {**_PLAIN, "max_position_embeddings": 2 * block, **base, **self.config}
                 wanted["vocab_size"] = vocabulary
-                config = AutoConfig.for_model(
-                    **{"max_position_embeddings": 2 * block, **wanted, "vocab_size": vocabulary}
-                )
+                config = AutoConfig.for_model(**wanted)
+                _known(self.config, config)
         except (OSError, ValueError, KeyError, TypeError) as e:
             raise InputError(f"{self.model or 'config'}: no network ({one_line(str(e))[:200]})") from e
         require(
@@ -308,6 +312,15 @@ class Learner(Decoding):
         model.sample(len(given), rng, given if model.prompted else None)
         written = (time.perf_counter() - began) / len(given)
         return Trial((trained + written) * len(pool) / self.place.processes, model.device, model)
+
+
+def _known(wanted: dict[str, Any], config: Any) -> None:
+    """Raise InputError for a setting that this kind of network does not have, which transformers only keeps."""
+    names = {*inspect.signature(type(config).__init__).parameters, *type(config).attribute_map, "model_type"}
+    for name in wanted:
+        close = difflib.get_close_matches(name, names, 1)
+        advice = f"; did you mean {close[0]}?" if close else ""
+        require(name in names, f"config: a network of type {config.model_type} has no {name!r}{advice}")
 
 
 def _low_rank(network: Any, rank: int, rng: Stream) -> Any:

@@ -178,12 +178,16 @@ def _why(frame: Frame, cell: int, decided: Phase, counts: Counter[Phase], n: int
 
 
 def _due(frame: Frame, cell: int, name: str) -> str:
-    """What a quantity should be: the truth's, or where that has none, what models fitted on real rows read."""
+    """What a quantity should be: the truth's, or where none has it, what models fitted on real rows read.
+
+    A model of text never has the truth's, as held-out text has words that it was not fitted on.
+    """
     truth = frame.quantities[name].null
-    if truth is not None:
+    if truth is not None and not frame.seen("text"):
         return f"truth {truth:g}"
     floor = frame.floor_of(cell).get(name)
-    return "no floor" if floor is None else f"real data {floor.median:.3g}"
+    source = "real data" if frame.experiment.floor else "generation 0"
+    return "no floor" if floor is None else f"{source} {floor.median:.3g}"
 
 
 def _doubt(frame: Frame, cell: int, n: int, generation: int) -> str:

@@ -39,7 +39,7 @@ def plates(frame: Frame, looks: Sequence[Look]) -> list[Plate]:
 
 def _at(frame: Frame, look: Look, paper: Sequence[int]) -> list[int]:
     there = [s.generation for s in frame.series(look.cell, "perplexity")]
-    chosen = [g for g in there if g in paper]
+    chosen = [g for g in there if g in paper or g == there[-1]]
     return chosen if len(chosen) > 2 else thinned(there, len(paper))
 
 

@@ -201,6 +201,8 @@ def _outlook(experiment: Experiment, workers: int, say: Callable[[str], None]) -
     look_at_rows(experiment, say)  # a classifier that has to be trained is no cost of a record
     for cell, chain in zip(experiment.settled, chains, strict=True):
         trains = hasattr(chain.learner, "trial")
+        if trains:
+            say(f"{cell.label}: trying a fit, writing and measuring")
         per_generation, per_record, state = (_tried if trains else _probe)(chain, cell, experiment)
         records = len(experiment.records())
         seconds += experiment.chains * (per_generation * experiment.generations + per_record * records)
