@@ -45,8 +45,9 @@ def continuations(generation: Generation, context: Context) -> Readings:
 
 
 def _readable(library: Library) -> bool:
-    """Whether most words of the paper's prompt are in the vocabulary."""
-    said = library.coding.decode(prompt(library).items[0].tolist()).split()
+    """Whether most words of the paper's prompt are in the vocabulary; punctuation always is."""
+    told = library.coding.decode(prompt(library).items[0].tolist()).split()
+    said = [word for word in told if word == UNKNOWN or any(c.isalpha() for c in word)]
     return bool(2 * said.count(UNKNOWN) < len(said))
 
 

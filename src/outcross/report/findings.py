@@ -81,7 +81,7 @@ def title(frame: Frame, noun: str, measure: str, cells: Sequence[int], share: bo
     found = [c for cell in cells if (c := change(frame, cell, measure))]
     if not found:
         return f"{noun} has no number: {reason(frame, measure)}"
-    unit = "" if share else unit_of(frame, measure)
+    unit = _whole(frame) if share else unit_of(frame, measure)
     last = max(s.generation for s in frame.summaries)
     if last == 0:
         values = (f"{_said(c.value, unit, share)} under {c.label}" for c in found[:_NAMED])
@@ -107,8 +107,13 @@ def _said(value: float, unit: str, share: bool) -> str:
     if not share:
         return f"{number(value)} {unit}".strip()
     if value < 0.001:
-        return "less than 0.1 % of the truth's"
-    return f"{number(value)} times the truth's" if value > 2.0 else f"{number(100 * value)} % of the truth's"
+        return f"less than 0.1 % of {unit}"
+    return f"{number(value)} times {unit}" if value > 2.0 else f"{number(100 * value)} % of {unit}"
+
+
+def _whole(frame: Frame) -> str:
+    """What a share is a share of."""
+    return "real text's" if frame.seen("text") else "the truth's"
 
 
 def percent(share: float) -> str:
@@ -181,7 +186,7 @@ def method(frame: Frame) -> str:
     if e.chains > 1:
         text += "; pale band: 10th to 90th percentile of the chains"
     if e.floor:
-        text += f"; hatched strip: real against real, 5th to 95th percentile of {e.floor} models of fresh real rows"
+        text += f"; hatched strip: real against real, 5th to 95th percentile of {e.floor} models of real rows"
     if e.generations > 20:
         text += "; generations on a symmetric-log axis, so that 0 has its place"
     return f"{text}."

@@ -21,6 +21,7 @@ from outcross.report.plates import CELLS, Array, Plate, mean, over, plate, sheet
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
+    from matplotlib.ticker import Locator
     from mpl_toolkits.mplot3d import Axes3D
 
 Found = Sequence[tuple[Look, dict[int, Array]]]  # an array of each cell, by generation
@@ -67,8 +68,9 @@ def _histograms(frame: Frame, looks: Sequence[Look]) -> Plate | None:
     )
     caption = (
         "Perplexity a token of blocks that each generation writes, under the chain's own generation-0 model, on a "
-        f"logarithmic axis; filled: held-out real text under the same model. Both tails count: {OUTER:.0%} of real "
-        f"blocks lie below the lower of the two lines and as many above the upper one. {_drawn(frame)} "
+        "logarithmic axis; filled: held-out real text under the same model; each panel has its own scale of density. "
+        f"Both tails count: {OUTER:.0%} of real blocks lie below the lower of the two lines and as many above the "
+        f"upper one. {_drawn(frame)} "
         f"{_CITE}, figure 1b and c."
     )
     names = ("written_perplexity", "written_low", "written_high")
@@ -81,15 +83,22 @@ def _drawn(frame: Frame) -> str:
 
 def _draw_histograms(found: Found, paint: Paint) -> Drawing:
     limits = _range(found)
-    return _panels(found, "density", lambda axis, look, shares: _overlay(axis, look, shares, limits, paint))
+    return _panels(found, "density", lambda axis, look, shares: _overlay(axis, look, shares, limits, paint), False)
 
 
-def _panels(found: Found, upright: str, draw: Callable[[Axes, Look, dict[int, Array]], None]) -> Drawing:
-    """One panel a cell, three in a row, all on one vertical axis."""
-    across = min(3, len(found))
+def _across(found: Found) -> int:
+    """Panels in a row: at most three, and four as two by two."""
+    return 2 if len(found) == 4 else min(3, len(found))
+
+
+def _panels(
+    found: Found, upright: str, draw: Callable[[Axes, Look, dict[int, Array]], None], together: bool = True
+) -> Drawing:
+    """One panel a cell; together: all of a row on one vertical axis."""
+    across = _across(found)
     figure, rows = sheet(2.9 * across, [2.5] * -(-len(found) // across))
     for number, part in enumerate(rows):
-        axes, here = part.subplots(1, across, squeeze=False, sharey=True)[0], found[number * across :]
+        axes, here = part.subplots(1, across, squeeze=False, sharey=together)[0], found[number * across :]
         axes[0].set_ylabel(upright)
         for axis, (look, arrays) in zip(axes, here, strict=False):
             axis.patch.set_alpha(0.0)
@@ -127,7 +136,8 @@ def _outer(shares: Array) -> tuple[float, float]:
 
 def _as_perplexity(axis: Axes, limits: tuple[float, float]) -> None:
     """Mark log perplexities as perplexities."""
-    marks = [10.0**k for k in range(7) if limits[0] <= k * np.log(10.0) <= limits[1]]
+    steps = (1, 2, 5) if limits[1] - limits[0] < np.log(100.0) else (1,)
+    marks = [m * 10.0**k for k in range(7) for m in steps if limits[0] <= np.log(m * 10.0**k) <= limits[1]]
     axis.set_xticks(np.log(marks), [f"{m:,.0f}" for m in marks], fontsize=8)
     axis.set_xlim(limits)
 
@@ -156,7 +166,7 @@ def _generations(frame: Frame, look: Look) -> list[int]:
 
 
 def _draw_landscape(found: Found, paint: Paint) -> Drawing:
-    across = min(3, len(found))
+    across = _across(found)
     down = -(-len(found) // across)
     figure, rows = sheet(3.4 * across, [3.2] * down)
     low, high = _range(found)
@@ -189,8 +199,16 @@ def _ridges(axis: Axes3D, look: Look, shares: dict[int, Array], limits: tuple[fl
         getattr(axis, f"set_{side}label")(words, fontsize=8, labelpad=-4)
         getattr(axis, f"{side}axis").set_pane_color((0, 0, 0, 0))
         getattr(axis, f"{side}axis")._axinfo["grid"].update(color=paint.ink, linewidth=0.15)
+    axis.yaxis.set_major_locator(_whole_generations())
+    axis.set_box_aspect(None, zoom=0.88)  # the label of the upright axis stays inside
     axis.view_init(elev=28, azim=-62)
     axis.patch.set_alpha(0.0)
+
+
+def _whole_generations() -> Locator:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(6, integer=True)
 
 
 def _rare(frame: Frame, looks: Sequence[Look]) -> Plate | None:
@@ -234,6 +252,7 @@ def _extinctions(axis: Axes, look: Look, alive: dict[int, Array], told: bool, ex
     axis.set_yscale("symlog", linthresh=0.01)
     axis.set_yticks([0, 0.01, 0.1, 1], ["0", "0.01", "0.1", "1"], fontsize=8)
     axis.set(ylim=(0.0, 1.3 if told else 4.0), xlabel="generation")
+    axis.xaxis.set_major_locator(_whole_generations())
     if explains:
         _legend(axis, "times in real text", paint)
 
