@@ -516,3 +516,16 @@ def test_measures_do_not_change_what_is_measured(tmp_path, learner):
     assert _states(added) == before
     assert added.json()["content"] == whole.json()["content"]
     assert added.json()["measures"] == whole.json()["measures"]
+
+
+@pytest.mark.parametrize(("share", "shown"), [(0.55, True), (0.5, False)])
+def test_the_papers_prompt_is_shown_where_most_of_its_words_are_known_whatever_its_punctuation(share, shown):
+    told = continuations.PROMPT.split()
+    said = [word for word in told if any(c.isalpha() for c in word)]
+    marks = [word for word in told if word not in said]
+    known = list(dict.fromkeys(said))
+    while sum(word in known for word in said) > share * len(said):
+        known.pop()
+    coding = Words([END, UNKNOWN, *dict.fromkeys(marks), *known])
+    blocks = Corpus.text(np.zeros((2, 64), np.int32), coding.size)
+    assert continuations._readable(Library(blocks, blocks, coding)) is shown
