@@ -250,8 +250,9 @@ def _extinctions(axis: Axes, look: Look, alive: dict[int, Array], told: bool, ex
         named = f"{2 ** (b - 1) + 1:,} to {2**b:,}" if b > 1 else str(b + 1)
         axis.plot(list(alive), share, color=paint.of(look), alpha=strength, linewidth=1.3, label=named)
     axis.set_yscale("symlog", linthresh=0.01)
-    axis.set_yticks([0, 0.01, 0.1, 1], ["0", "0.01", "0.1", "1"], fontsize=8)
-    axis.set(ylim=(0.0, 1.3 if told else 4.0), xlabel="generation")
+    marks = (0, 0.01, 0.1, 1) if told else (0, 0.01, 0.1, 1, 10)
+    axis.set_yticks(marks, [f"{m:g}" for m in marks], fontsize=8)
+    axis.set(ylim=(0.0, 1.3 if told else 30.0), xlabel="generation")
     axis.xaxis.set_major_locator(_whole_generations())
     if explains:
         _legend(axis, "times in real text", paint)
@@ -273,10 +274,11 @@ def _curve(frame: Frame, looks: Sequence[Look]) -> Plate | None:
 
 
 def _draw_curve(found: Found, paint: Paint) -> Drawing:
-    return _panels(found, "different tokens", partial(_growth, paint=paint))
+    least = min(curve[1:].min() for _, curves in found for curve in curves.values())
+    return _panels(found, "different tokens", partial(_growth, least=least, paint=paint))
 
 
-def _growth(axis: Axes, look: Look, curves: dict[int, Array], paint: Paint) -> None:
+def _growth(axis: Axes, look: Look, curves: dict[int, Array], least: float, paint: Paint) -> None:
     size, _, real = next(iter(curves.values()))
     axis.plot(size, real, color=paint.ink, alpha=0.5, linewidth=2.5)
     for i, (g, (size, made, _)) in enumerate(curves.items()):
@@ -287,5 +289,5 @@ def _growth(axis: Axes, look: Look, curves: dict[int, Array], paint: Paint) -> N
         marks = [10**k for k in range(7) if 10**k <= 1.5 * top]
         side.set_ticks(marks, [f"{m:,}" for m in marks], fontsize=8)
         side.set_ticks([], minor=True)
-    axis.set(xlim=(size.min() / 1.01, size.max() * 1.01), ylim=(real.min() / 3, None))
+    axis.set(xlim=(size.min() / 1.01, size.max() * 1.01), ylim=(least / 1.3, None))
     _legend(axis, "generation", paint)
