@@ -83,7 +83,8 @@ def _drawn(frame: Frame) -> str:
 
 def _draw_histograms(found: Found, paint: Paint) -> Drawing:
     limits = _range(found)
-    return _panels(found, "density", lambda axis, look, shares: _overlay(axis, look, shares, limits, paint), False)
+    draw = partial(_overlay, limits=limits, paint=paint)
+    return _panels(found, "density", draw, together=False)
 
 
 def _across(found: Found) -> int:
@@ -151,7 +152,7 @@ def _landscape(frame: Frame, looks: Sequence[Look]) -> Plate | None:
     title = findings.title(frame, "The share of blocks that are too likely", "written_low", _cells(found))
     caption = (
         "Every generation's histogram of perplexity under generation 0, one behind the other; on the far wall, in "
-        f"grey, held-out real text. {_drawn(frame)} {_CITE}, figure 1b and c."
+        f"grey, held-out real text; each panel has its own scale. {_drawn(frame)} {_CITE}, figure 1b and c."
     )
     names = ("written_low", "written_high")
     return plate(frame, "perplexity-3d", title, caption, partial(_draw_landscape, found), names, looks)
@@ -185,7 +186,7 @@ def _ridges(axis: Axes3D, look: Look, shares: dict[int, Array], limits: tuple[fl
         (written, real), edges = _coarse(shares[g])
         middle = (edges[1:] + edges[:-1]) / 2
         inside = (middle >= limits[0]) & (middle <= limits[1])
-        top = max(top, float(written.max()))
+        top = max(top, float(written.max()), float(real.max()))
         ridges = [(g, written, paint.of(look), 0.45)] + ([(last, real, paint.ink, 0.15)] if g == last else [])
         for at, heights, colour, strength in reversed(ridges):
             x, z = middle[inside], heights[inside]
