@@ -1,6 +1,6 @@
 """outcross measures, predicts and prevents model collapse.
 
-The public surface, imported when first used: `Experiment`, `run`, `load`, `generations`, `Corpus`.
+The public surface, imported when first used: `Experiment`, `run`, `load`, `decompose`, `generations`, `Corpus`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ _HOMES = {
     "Corpus": "outcross.core.corpus",
     "Experiment": "outcross.runs.spec",
     "Result": "outcross.api",
+    "decompose": "outcross.api",
     "generations": "outcross.core.loop",
     "load": "outcross.api",
     "run": "outcross.api",
 }
-__all__ = ["Corpus", "Experiment", "Result", "generations", "load", "run"]  # noqa: F822
+__all__ = ["Corpus", "Experiment", "Result", "decompose", "generations", "load", "run"]  # noqa: F822
 
 
 def __getattr__(name: str) -> Any:

@@ -7,10 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from outcross.report.causes import Attribution, Scale
 from outcross.report.frames import Frame, finite
 from outcross.report.theory import Verification
 from outcross.report.verdict import Verdict, verdicts
-from outcross.runs import runner, upkeep
+from outcross.runs import causes, runner, upkeep
 from outcross.runs.spec import Experiment
 from outcross.runs.spec import load as load_experiment
 
@@ -129,6 +130,49 @@ def run(
     if report:
         result.report()
     return result
+
+
+def decompose(
+    experiment: str | Path | Experiment,
+    overrides: Iterable[str] = (),
+    *,
+    arm: str | None = None,
+    measure: str | None = None,
+    scale: Scale = "raw",
+    out: str | Path = RUNS,
+    workers: int = 0,
+    threads: int = 1,
+    report: bool = True,
+    watcher: runner.Watcher | None = None,
+) -> Attribution:
+    """Tell how much of the drift of an experiment's arm is finite samples, the family, learning, or the sampler.
+
+    Runs, resumes or extends the factorial of counterfactual arms (`runs/causes.py`), or takes a run of it that is
+    there. By name, an experiment takes 20 generations and 16 chains if it has more and overrides do not say. measure:
+    what the drift is measured by. scale: `raw`, or `log` of ratios and losses. Raises the errors of `core.errors`.
+    """
+    watcher = watcher or runner.Silent()
+    directory = None if isinstance(experiment, Experiment) else upkeep.there(str(experiment), Path(out))
+    if directory is None:
+        wanted = causes.factorial(_modest(experiment, list(overrides), watcher), arm)
+        directory = runner.run(wanted, Path(out), runner.Options(workers=workers, threads=threads), watcher)
+    if report:
+        Result(directory).report()
+    return Attribution(Frame(directory), measure, scale)
+
+
+def _modest(experiment: str | Path | Experiment, overrides: list[str], watcher: runner.Watcher) -> Experiment:
+    """An experiment by name at the size of a decomposition, unless its size is given."""
+    if isinstance(experiment, Experiment):
+        return experiment
+    found = load_experiment(str(experiment), overrides)
+    given = {text.partition("=")[0].strip() for text in overrides}
+    sizes = {"generations": causes.GENERATIONS, "chains": causes.CHAINS}
+    less = {k: v for k, v in sizes.items() if k not in given and getattr(found, k) > v}
+    if found.name.startswith("causes/") or not less:
+        return found
+    watcher.say(f"{found.name}: {', '.join(f'{v} {k}' for k, v in less.items())}; give {'=, '.join(less)}= for more")
+    return found.model_copy(update=less)
 
 
 def load(name: str | Path, root: str | Path = RUNS) -> Result:

@@ -39,36 +39,40 @@ def quiet(learner, x):
         return learner.fit(x)
 
 
-def from_centres(x, centres):
+def from_centres(x, centres, diagonal=False):
     """Parameters after one M-step of hard labels, ours."""
     k, d = centres.shape
     w, m, s = np.empty(k), np.empty((k, d)), np.empty((k, d, d))
-    kernels.from_centres(np.ascontiguousarray(x.T), centres, FLOOR, w, m, s)
+    kernels.from_centres(np.ascontiguousarray(x.T), centres, FLOOR, diagonal, w, m, s)
     return w, m, s
 
 
 @pytest.mark.parametrize("d", [1, 2, 4])
 @pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize("diagonal", [False, True])
 @pytest.mark.parametrize(("tolerance", "iterations"), [(1e-3, 100), (1e-8, 500), (0.0, 5)])
-def test_em_from_the_same_start_is_scikit_learns(k, d, tolerance, iterations):
+def test_em_from_the_same_start_is_scikit_learns(k, d, diagonal, tolerance, iterations):
     x = blobs(k, d)
-    w, m, s = from_centres(x, x[:k].copy())
+    w, m, s = from_centres(x, x[:k].copy(), diagonal)
+    precision = np.linalg.inv(s)
     theirs = GaussianMixture(
         k,
+        covariance_type="diag" if diagonal else "full",
         tol=tolerance,
         max_iter=iterations,
         reg_covar=FLOOR,
         weights_init=w / w.sum(),
         means_init=m.copy(),
-        precisions_init=np.linalg.inv(s),
+        precisions_init=np.einsum("caa->ca", precision) if diagonal else precision,
     )
     quiet(theirs, x)
-    status, used, converged = kernels.em(np.ascontiguousarray(x.T), w, m, s, tolerance, iterations, FLOOR)
+    status, used, converged = kernels.em(np.ascontiguousarray(x.T), w, m, s, tolerance, iterations, FLOOR, diagonal)
     assert (status, used, converged) == (kernels.OK, theirs.n_iter_, theirs.converged_)
     assert used > 2
     np.testing.assert_allclose(w, theirs.weights_, atol=1e-6)
     np.testing.assert_allclose(m, theirs.means_, atol=1e-6)
-    np.testing.assert_allclose(s, theirs.covariances_, atol=1e-6)
+    whole = np.stack([np.diag(v) for v in theirs.covariances_]) if diagonal else theirs.covariances_
+    np.testing.assert_allclose(s, whole, atol=1e-6)
 
 
 @pytest.mark.parametrize("d", [1, 2, 4])

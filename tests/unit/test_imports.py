@@ -34,7 +34,7 @@ def test_the_core_needs_neither_torch_nor_scikit_learn_nor_arrow():
 
 def test_the_public_surface_is_what_it_promises():
     assert outcross.__all__ == sorted(outcross.__all__)
-    assert set(outcross.__all__) == {"Corpus", "Experiment", "Result", "generations", "load", "run"}
+    assert set(outcross.__all__) == {"Corpus", "Experiment", "Result", "decompose", "generations", "load", "run"}
     for name in outcross.__all__:
         assert getattr(outcross, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from outcross import __version__
-from outcross.cli import compare, doctor, export, fsck, gc, ls, plugins, report, rm, run, schema, show, tails
+from outcross.cli import compare, decompose, doctor, export, fsck, gc, ls, plugins, report, rm, run, schema, show, tails
 
 app = typer.Typer(
     name="outcross",
@@ -40,6 +40,7 @@ for verb, panel in (
     (ls, "Study"),
     (export, "Study"),
     (tails, "Guard"),
+    (decompose, "Plan"),
     (fsck, "Upkeep"),
     (gc, "Upkeep"),
     (rm, "Upkeep"),

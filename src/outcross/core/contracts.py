@@ -6,6 +6,7 @@ Any object with these members plugs in; nothing is inherited. `core.checks` make
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -16,6 +17,11 @@ from outcross.core.rng import Stream
 from outcross.core.statistics import Pool
 
 State = dict[str, NDArray[Any]]
+
+
+def later(default: Any) -> Any:
+    """A dataclass field that came when runs had been made: at its default, a run's digest leaves it out."""
+    return field(default=default, metadata={"later": True})
 
 
 @runtime_checkable
@@ -47,7 +53,8 @@ class Learner(Protocol):
     `categories`, `images` or `text`; `streams`: that it passes over its pool again and again, and fits a
     `Streamed` pool too; `least(columns)`: rows that a fit needs at least; `trial(pool, rng)`: a Trial, where a fit can
     take minutes; `prompts`: whether rows of text continue blocks of the `original` real data, of the `previous` pool,
-    or `none`.
+    or `none`; `remedies`: by cause of error (`expressivity`, `approximation`, `sampler`), the settings that remove it,
+    none where it has no such error, nothing where no setting tells it apart.
     """
 
     def fit(self, pool: Any, rng: Stream, previous: Model | None = None) -> Model:

@@ -48,6 +48,17 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     return Interval(float(x.mean()), float(x.mean()) - half, float(x.mean()) + half)
 
 
+def ratio_interval(part: ArrayLike, whole: ArrayLike, level: float = 0.95) -> Interval:
+    """Mean of part over mean of whole, paired values, with Student's interval of the linearised ratio (Cochran 1977).
+
+    Of use where the mean of the whole is well away from 0; of one pair the bounds are NaN.
+    """
+    x, y = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
+    ratio = float(x.mean() / y.mean())
+    off = mean_interval((x - ratio * y) / y.mean(), level)
+    return Interval(ratio, ratio + off.low - off.value, ratio + off.high - off.value)
+
+
 @cache
 def _rank(n: int, level: float) -> int:
     """How many order statistics on each side an interval of the median leaves out; 0 for too few values."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,7 @@ class Learner:
 
     items: ClassVar[str] = "categories"
     statistics: ClassVar[type[Statistics]] = Counts
+    remedies: ClassVar[dict[str, dict[str, Any]]] = {"expressivity": {}, "approximation": {}, "sampler": {}}
 
     def fit(self, pool: Corpus | Counts, rng: Stream, previous: Model | None = None) -> CategoricalModel:
         """The frequencies. Raises InputError unless rows are category codes."""

@@ -20,7 +20,7 @@ from outcross.core.contracts import State, Trial
 from outcross.core.corpus import Corpus
 from outcross.core.errors import InputError, one_line, require
 from outcross.core.rng import Stream
-from outcross.families.decoding import Decoding, check_prompts, check_tokens
+from outcross.families.decoding import ANCESTRAL, Decoding, check_prompts, check_tokens
 from outcross.families.neural import need_torch, pretrained
 
 if TYPE_CHECKING:
@@ -149,6 +149,12 @@ class Learner(Decoding):
     temperature: float = 1.0
     repetition_penalty: float = 1.0
     ends: bool = True
+
+    @property
+    def remedies(self) -> dict[str, dict[str, Any]]:
+        """What removes each cause of error; a network of another size is another model."""
+        drawn = {**ANCESTRAL, "temperature": 1.0, "repetition_penalty": 1.0}
+        return {"approximation": {"epochs": 4 * self.epochs}, "sampler": drawn}
 
     def __post_init__(self) -> None:
         super().__post_init__()

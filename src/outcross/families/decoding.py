@@ -13,8 +13,8 @@ from outcross.core.errors import require
 Way = Literal["sample", "beam"]
 Prompts = Literal["none", "original", "previous"]
 
-
 MOST_BEAMS = 100
+ANCESTRAL: dict[str, Any] = {"decoding": "sample", "top_k": 0, "top_p": 1.0}  # draws from the model itself
 
 
 def whole(settings: Any, name: str, least: int, most: int) -> None:

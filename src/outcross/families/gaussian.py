@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -44,6 +44,7 @@ class Learner:
 
     estimator: Literal["ml", "unbiased"] = "ml"
     statistics: ClassVar[type[Statistics]] = Moments
+    remedies: ClassVar[dict[str, dict[str, Any]]] = {"approximation": {}, "sampler": {}}  # exact fits, own law
 
     def __post_init__(self) -> None:
         require(self.estimator in ("ml", "unbiased"), f"estimator is ml or unbiased, got {self.estimator!r}")

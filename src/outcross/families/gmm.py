@@ -1,4 +1,4 @@
-"""Gaussian mixture with full covariances, fitted by expectation-maximisation (compiled).
+"""Gaussian mixture with full or diagonal covariances, fitted by expectation-maximisation (compiled).
 
 The algorithm, its stopping rule and the defaults of tolerance, iterations and floor are those of scikit-learn's
 GaussianMixture, which is what the paper's mixture experiment ran (Shumailov et al. 2024).
@@ -7,11 +7,11 @@ GaussianMixture, which is what the paper's mixture experiment ran (Shumailov et 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from outcross.core.contracts import Model, State, Stretch
+from outcross.core.contracts import Model, State, Stretch, later
 from outcross.core.corpus import Corpus
 from outcross.core.errors import FitDegenerate, require
 from outcross.core.mixture import Mixture
@@ -47,6 +47,7 @@ class Learner:
     init: `kmeans` starts each fit afresh (the paper), `previous` from the last model.
     tolerance: stop when the mean log-likelihood gains less (nats per row). iterations: the most EM steps of one fit.
     floor: added to each variance, in squared data units.
+    covariance: of a component, `full`, or `diagonal`: columns independent within it.
     """
 
     components: int = 2
@@ -54,6 +55,7 @@ class Learner:
     tolerance: float = 1e-3
     iterations: int = 100
     floor: float = 1e-6
+    covariance: Literal["full", "diagonal"] = later("full")
 
     def __post_init__(self) -> None:
         require(1 <= self.components <= 1000, f"components is 1 to 1000, got {self.components}")
@@ -61,6 +63,15 @@ class Learner:
         require(self.tolerance >= 0.0, f"tolerance is at least 0, got {self.tolerance:g}")
         require(self.iterations >= 1, f"iterations is at least 1, got {self.iterations}")
         require(self.floor >= 0.0, f"floor is at least 0, got {self.floor:g}")
+        known = self.covariance in ("full", "diagonal")
+        require(known, f"covariance is full or diagonal, got {self.covariance!r}")
+
+    @property
+    def remedies(self) -> dict[str, dict[str, Any]]:
+        """What removes each cause of error; it draws from its own law, so the sampler makes none."""
+        learned = {"init": "kmeans", "iterations": max(1000, self.iterations), "tolerance": min(1e-6, self.tolerance)}
+        richer = {"components": 2 * self.components, "covariance": "full"}
+        return {"expressivity": richer, "approximation": learned, "sampler": {}}
 
     def fit(self, pool: Corpus, rng: Stream, previous: Model | None = None) -> MixtureModel:
         """Fit the mixture. Raises FitDegenerate with too few rows or a covariance that is not positive definite."""
@@ -70,7 +81,16 @@ class Learner:
         warm = self.init == "previous" and isinstance(previous, MixtureModel)
         w, m, s = self._parameters(previous if warm else None, pool.dimension)
         status, used, converged = gmm_kernels.fit(
-            x, not warm, rng.words(), self.tolerance, self.iterations, self.floor, w, m, s
+            x,
+            not warm,
+            rng.words(),
+            self.tolerance,
+            self.iterations,
+            self.floor,
+            self.covariance == "diagonal",
+            w,
+            m,
+            s,
         )
         if status != gmm_kernels.OK:
             raise FitDegenerate("a covariance is not positive definite")
@@ -104,6 +124,7 @@ class Learner:
             self.tolerance,
             self.iterations,
             self.floor,
+            self.covariance == "diagonal",
             stretch.sample.words(),
             stretch.fit.words(),
             stretch.anchor.words(),

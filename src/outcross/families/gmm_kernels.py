@@ -158,8 +158,8 @@ def _add_moments(x, first, n, r, mean, mass, s1, s2, shifted, weighted):
 
 
 @compiled
-def _update(n, mass, s1, s2, floor, weights, means, covariances):
-    """M-step from moments about the old means; the covariance floor is added to each diagonal."""
+def _update(n, mass, s1, s2, floor, diagonal, weights, means, covariances):
+    """M-step from moments about the old means; the covariance floor is added to each diagonal, alone if `diagonal`."""
     k, d = means.shape
     whole = 0.0
     for c in range(k):
@@ -171,6 +171,8 @@ def _update(n, mass, s1, s2, floor, weights, means, covariances):
         for a in range(d):
             for b in range(a + 1):
                 v = s2[c, a, b] / m - s1[c, a] * s1[c, b] * (2.0 - mass[c] / m)
+                if diagonal and a != b:
+                    v = 0.0
                 covariances[c, a, b] = v
                 covariances[c, b, a] = v
             covariances[c, a, a] += floor
@@ -242,7 +244,7 @@ def _two_in_plane(row, other, n, means, inverse, offset, gap, lead, work, mass, 
 
 
 @compiled
-def em(x, weights, means, covariances, tolerance, iterations, floor):
+def em(x, weights, means, covariances, tolerance, iterations, floor, diagonal):
     """Expectation-maximisation in place from the given parameters: (status, iterations used, converged).
 
     Stops when the mean log-likelihood changes by less than `tolerance` nats per row.
@@ -272,7 +274,7 @@ def em(x, weights, means, covariances, tolerance, iterations, floor):
             loglik += _responsibilities(r, peak, norm, work, m)
             for c in range(k):
                 mass[c] = _add_moments(x, first, m, r[c], means[c], mass[c], s1[c], s2[c], shifted, work)
-        _update(n, mass, s1, s2, floor, weights, means, covariances)
+        _update(n, mass, s1, s2, floor, diagonal, weights, means, covariances)
         loglik /= n
         if not np.isfinite(loglik):
             return DEGENERATE, step + 1, False
@@ -537,7 +539,7 @@ def _hard_moments_in_plane(row, other, n, a, b, edge, means, mass, s1, s2):
 
 
 @compiled
-def from_centres(x, centres, floor, weights, means, covariances):
+def from_centres(x, centres, floor, diagonal, weights, means, covariances):
     """M-step with each row wholly in the component of its nearest centre."""
     d, n = x.shape
     k = weights.shape[0]
@@ -548,7 +550,7 @@ def from_centres(x, centres, floor, weights, means, covariances):
     if k == 2 and d == 2:
         a, b, edge = _dividing_line(centres)
         _hard_moments_in_plane(x[0], x[1], n, a, b, edge, means, mass, s1, s2)
-        _update(n, mass, s1, s2, floor, weights, means, covariances)
+        _update(n, mass, s1, s2, floor, diagonal, weights, means, covariances)
         return
     for first in range(0, n, BLOCK):
         m = min(BLOCK, n - first)
@@ -557,17 +559,17 @@ def from_centres(x, centres, floor, weights, means, covariances):
             for i in range(m):
                 member[i] = 1.0 if label[i] == c else 0.0
             mass[c] = _add_moments(x, first, m, member, means[c], mass[c], s1[c], s2[c], shifted, work)
-    _update(n, mass, s1, s2, floor, weights, means, covariances)
+    _update(n, mass, s1, s2, floor, diagonal, weights, means, covariances)
 
 
 @compiled
-def fit(x, restart, words, tolerance, iterations, floor, weights, means, covariances):
+def fit(x, restart, words, tolerance, iterations, floor, diagonal, weights, means, covariances):
     """Fit the mixture to x (d, n) in place: from k-means if `restart`, else from the parameters given."""
     if restart:
         centres = np.empty(means.shape)
         k_means(x, weights.shape[0], words, centres)
-        from_centres(x, centres, floor, weights, means, covariances)
-    return em(x, weights, means, covariances, tolerance, iterations, floor)
+        from_centres(x, centres, floor, diagonal, weights, means, covariances)
+    return em(x, weights, means, covariances, tolerance, iterations, floor, diagonal)
 
 
 @compiled
@@ -583,6 +585,7 @@ def evolve(
     tolerance,
     iterations,
     floor,
+    diagonal,
     sample_words,
     fit_words,
     anchor_words,
@@ -613,7 +616,9 @@ def evolve(
                         x[a, s + i] = original[a, index[i]]
             else:
                 x[:, s:] = original[:, : real[step]]
-        status, used, converged = fit(x, restart, fit_words, tolerance, iterations, floor, weights, means, covariances)
+        status, used, converged = fit(
+            x, restart, fit_words, tolerance, iterations, floor, diagonal, weights, means, covariances
+        )
         if status != OK:
             return status, step, used, converged
     return OK, synthetic.shape[0], used, converged

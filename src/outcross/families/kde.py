@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -52,6 +52,7 @@ class Learner:
     """bandwidth: `scott` or `silverman` (of the pool's covariance), or a number: the kernel's sd in data units."""
 
     bandwidth: float | Literal["scott", "silverman"] = "scott"
+    remedies: ClassVar[dict[str, dict[str, Any]]] = {"sampler": {}}  # a bandwidth is at once family and fit
 
     def __post_init__(self) -> None:
         if isinstance(self.bandwidth, str):

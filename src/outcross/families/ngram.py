@@ -19,7 +19,7 @@ from outcross.core.corpus import Corpus
 from outcross.core.errors import FitDegenerate, require
 from outcross.core.rng import Stream
 from outcross.families import ngram_kernels as kernels
-from outcross.families.decoding import Decoding, check_prompts, check_tokens, whole
+from outcross.families.decoding import ANCESTRAL, Decoding, check_prompts, check_tokens, whole
 
 _NOTHING = np.empty((2, 0))
 _MOST_BYTES = 2 << 30  # of the likeliest words of every context
@@ -118,6 +118,12 @@ class Learner(Decoding):
         whole(self, "order", 1, kernels.MOST)
         both = self.top_k > 0 and self.top_p < 1.0
         require(not both, "an n-gram model cuts by top_k or by top_p, not by both: leave one out")
+
+    @property
+    def remedies(self) -> dict[str, dict[str, Any]]:
+        """What removes each cause of error; counts are exact, and what smoothing errs vanishes with more text."""
+        longer = {"order": min(self.order + 1, kernels.MOST)}
+        return {"expressivity": longer, "approximation": {}, "sampler": ANCESTRAL}
 
     def fit(self, pool: Corpus, rng: Stream, previous: Model | None = None) -> NgramModel:
         """The grams of a pool of text. Raises InputError of any other, FitDegenerate where there is no token."""

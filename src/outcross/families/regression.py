@@ -95,6 +95,7 @@ class Learner:
     design: Literal["fresh", "fixed"] = "fresh"
     noise: float = 1.0
     statistics: ClassVar[type[Statistics]] = Moments
+    remedies: ClassVar[dict[str, dict[str, Any]]] = {"approximation": {}, "sampler": {}}  # exact fits, own law
 
     def __post_init__(self) -> None:
         require(self.design in ("fresh", "fixed"), f"design is fresh or fixed, got {self.design!r}")

@@ -106,6 +106,13 @@ class Learner(Trained):
         known = self.network in WIDTH or ":" in self.network
         require(known, f"network is conv, dense or package.module:function, got {self.network!r}")
 
+    @property
+    def remedies(self) -> dict[str, dict[str, Any]]:
+        """What removes each cause of error: twice the network, four times the training, pixels drawn as modelled."""
+        wider = {"latent": 2 * self.latent, "width": 2 * (self.width or WIDTH.get(self.network, 64))}
+        learned = {"epochs": 4 * self.epochs}
+        return {"expressivity": wider, "approximation": learned, "sampler": {"sampling": self.likelihood}}
+
     def build(self, shape: tuple[int, int, int]) -> Autoencoder:
         """A new autoencoder of images (channels, height, width)."""
         from outcross.families.neural.networks import PAIRS, Autoencoder, checked

@@ -17,8 +17,22 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from outcross.core.errors import InputError
 from outcross.measures.phase import Signs
-from outcross.report import agreement, bands, charts, figures, findings, observatory, pictures, samples, tables, writing
+from outcross.report import (
+    agreement,
+    bands,
+    charts,
+    figures,
+    findings,
+    observatory,
+    pictures,
+    samples,
+    shares,
+    tables,
+    writing,
+)
+from outcross.report.causes import Attribution
 from outcross.report.charts import Axes, Look, Spec
 from outcross.report.curves import CURVES, SHORT, Curves
 from outcross.report.drawing import on_paper
@@ -27,6 +41,7 @@ from outcross.report.parts import Figure, Panel
 from outcross.report.plates import Plate
 from outcross.report.tables import Table
 from outcross.report.verdict import Course, Verdict, courses, verdicts
+from outcross.runs.causes import is_factorial
 from outcross.runs.disk import io_error, write_atomically
 
 if TYPE_CHECKING:
@@ -90,6 +105,8 @@ class _Page:
 
     @property
     def headline(self) -> str:
+        if self.attribution is not None:
+            return self.attribution.sentence()
         told = findings.headline(self.frame, [(self.looks[v.cell].label, v.phase) for v in self.verdicts])
         return told if self.frame.theory.holds is not False else f"{told}; the run leaves theory"
 
@@ -160,7 +177,31 @@ class _Page:
     @cached_property
     def plates(self) -> list[Plate]:
         """The drawings of a run on images or on text."""
-        return [*pictures.plates(self.frame, self.looks), *writing.plates(self.frame, self.looks)]
+        taken = [] if self.causes is None else [self.causes]
+        return [*taken, *pictures.plates(self.frame, self.looks), *writing.plates(self.frame, self.looks)]
+
+    @cached_property
+    def causes(self) -> Plate | None:
+        """What each cause takes of the drift, drawn."""
+        return None if self.attribution is None else shares.plate(self.attribution)
+
+    @cached_property
+    def attribution(self) -> Attribution | None:
+        """The drift shared out among causes, where the arms are those of a decomposition."""
+        if not is_factorial(self.frame.experiment):
+            return None
+        try:
+            return Attribution(self.frame)
+        except InputError:  # nothing has been measured in every arm yet
+            return None
+
+    @property
+    def shares(self) -> list[Table]:
+        """What each cause takes at the last generation, and what causes do together."""
+        if self.attribution is None:
+            return []
+        found = [shares.table(self.attribution), shares.together(self.attribution)]
+        return [t for t in found if t.rows]
 
     @cached_property
     def agreement(self) -> Figure | None:

@@ -189,7 +189,8 @@ def _world(cell: Cell) -> dict[str, Any] | None:
     source, one = found[0], _is_one_gaussian(found[0])
     if kind == "gaussian" and one:
         return {"world": "gaussian", "estimator": learner["estimator"], "dimension": len(source.columns)}
-    if kind == "gmm" and one and learner["components"] == 1 and learner["floor"] == 0.0:
+    whole = kind == "gmm" and learner["floor"] == 0.0 and learner["covariance"] == "full"
+    if whole and one and learner["components"] == 1:
         return {"world": "gaussian", "dimension": len(source.columns)}
     if kind == "regression" and cell.source["kind"] == "linear" and learner["noise"] == source.noise:
         fixed = learner["design"] == "fixed"

@@ -156,6 +156,14 @@ def settle(group: str, node: Mapping[str, Any], where: str) -> dict[str, Any]:
     return {"kind": kind, **(rest if model is None else checked(model, rest, where))}
 
 
+def named(group: str, node: Mapping[str, Any]) -> dict[str, Any]:
+    """A settled node as digests take it: without settings that came later, where they are at their defaults."""
+    made = factory(group, node["kind"])
+    fields = dataclasses.fields(made) if dataclasses.is_dataclass(made) else ()
+    late = {f.name: f.default for f in fields if f.metadata.get("later")}
+    return {k: v for k, v in node.items() if not (k in late and v == late[k])}
+
+
 def checked(model: type[BaseModel], tree: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Settings with every default filled in. Raises InputError naming the key's path."""
     try:

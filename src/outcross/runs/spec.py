@@ -38,6 +38,28 @@ class Arm(BaseModel):
     pools: Pools | None = None
 
 
+class Causes(BaseModel):
+    """What removes each cause of error from the learner: for `outcross decompose`.
+
+    rows: multiples of `samples` at which finite samples are told from their limit. Of the other causes: settings laid
+    over the learner, `absent` (there is no such error), or `confounded` (no setting isolates it); without a word, what
+    the family proposes.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    rows: Literal["auto"] | tuple[int, ...] = "auto"
+    expressivity: dict[str, Any] | Literal["absent", "confounded"] | None = None
+    approximation: dict[str, Any] | Literal["absent", "confounded"] | None = None
+    sampler: dict[str, Any] | Literal["absent", "confounded"] | None = None
+
+    @field_validator("rows")
+    @classmethod
+    def _rising(cls, value: Any) -> Any:
+        if not isinstance(value, str) and (value[:1] != (1,) or list(value) != sorted(set(value))):
+            raise ValueError("multiples of `samples` begin with 1 and rise, such as [1, 4, 16]")
+        return value
+
+
 class Snapshots(BaseModel):
     """Where the heavy measures are taken: at which generations (the last is always one), on how many chains."""
 
@@ -93,6 +115,7 @@ class Experiment(BaseModel):
     keep: Literal["all", "last"] | Keep = "last"
     floor: int = Field(16, ge=0, le=10_000)
     margins: dict[str, Any] = {}
+    causes: Causes = Causes()
 
     @field_validator("record")
     @classmethod
@@ -138,7 +161,7 @@ class Experiment(BaseModel):
     def _cell(self, name: str, arm: Arm, point: dict[str, Any]) -> Cell:
         nodes: dict[str, Any] = {
             "source": dict(self.source),
-            "learner": _overlaid(self.learner, arm.learner),
+            "learner": overlaid(self.learner, arm.learner),
             "policy": dict(arm.policy),
             "samples": self.samples if arm.samples is None else arm.samples,
         }
@@ -163,7 +186,7 @@ class Experiment(BaseModel):
     @property
     def core(self) -> dict[str, Any]:
         """What decides every number of a chain: settled cells and the seed."""
-        cells = [c._asdict() for c in self.settled]
+        cells = [c._replace(learner=plugins.named("families", c.learner))._asdict() for c in self.settled]
         return {"format": CHAIN_FORMAT, "seed": self.seed, "cells": cells}
 
     def canonical(self) -> dict[str, Any]:
@@ -264,7 +287,7 @@ def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _overlaid(base: Mapping[str, Any], over: Mapping[str, Any] | None) -> dict[str, Any]:
+def overlaid(base: Mapping[str, Any], over: Mapping[str, Any] | None) -> dict[str, Any]:
     """A node with another laid over it; another kind discards the keys of the old one."""
     if not over:
         return dict(base)
@@ -284,9 +307,8 @@ def _set(tree: dict[str, Any], path: list[str], value: Any, where: str) -> None:
 
 def _explain(error: ValidationError) -> str:
     first = plugins.chief(error)
-    model: type[BaseModel] = Experiment
-    if first["loc"] and first["loc"][0] in ("arms", "snapshots"):
-        model = Arm if first["loc"][0] == "arms" else Snapshots
+    parts: dict[Any, type[BaseModel]] = {"arms": Arm, "snapshots": Snapshots, "causes": Causes}
+    model = parts.get(first["loc"][0] if first["loc"] else None, Experiment)
     return plugins.explain(error, "", model)
 
 

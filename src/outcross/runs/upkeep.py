@@ -182,11 +182,19 @@ def _listed(directory: Path) -> Listed:
         return Listed(directory, "unreadable", str(e), "", 0, size)
 
 
-def find(name: str, root: Path) -> Path:
-    """A run by path, by directory name under root, or by the beginning of one. Raises InputError, listing near ones."""
+def there(name: str, root: Path) -> Path | None:
+    """A run by path, or by directory name under root; None where there is no such run."""
     for path in (Path(name), root / name):
         if os.path.exists(path / "run.db") or os.path.exists(path / "LOCK"):  # not the method: a name can be too long
             return path
+    return None
+
+
+def find(name: str, root: Path) -> Path:
+    """A run by path, by directory name under root, or by the beginning of one. Raises InputError, listing near ones."""
+    found = there(name, root)
+    if found is not None:
+        return found
     matches = sorted(p.parent for p in root.glob("*/run.db") if p.parent.name.startswith(name.replace("/", "-")))
     if len(matches) == 1:
         return matches[0]

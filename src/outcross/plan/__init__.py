@@ -1,0 +1,1 @@
+"""What to do about a collapse: which cause takes how much of it."""
