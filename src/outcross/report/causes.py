@@ -45,6 +45,7 @@ CHIEF = (
 )  # fmt: skip
 _ROOT = ("total_variation", "shape_ks", "class_tv")  # fall like 1/sqrt(rows); distances in sd are squared
 _OF_TEXT = ("nats a token", "perplexity")  # fall more slowly: there is always another rare word
+_SLOWEST = 0.25  # power of the rows below which a limit is too far away to be told
 _WORTH = 0.05  # share of the drift from which removing a cause is said to help
 
 
@@ -201,8 +202,13 @@ class Attribution:
             return 0.0
         return float(np.mean(self._limit(self._best)[0]))
 
+    @property
+    def reaches(self) -> bool:
+        """Whether the levels tell the limit of infinitely many rows: errors that hardly fall do not."""
+        return len(self.levels) > 1 and self.power >= _SLOWEST
+
     def _limit(self, levels: Array) -> tuple[Array, Array]:
-        return limit(levels, self.levels, self.power) if len(self.levels) > 1 else (levels[0], levels[0])
+        return limit(levels, self.levels, self.power) if self.reaches else (levels[-1], levels[-1])
 
     def _arranged(self, levels: Array) -> tuple[Array, Array]:
         """The drift with and without finite samples along the first axis, by two ways to the limit."""
@@ -229,9 +235,10 @@ class Attribution:
         """What a reader has to know of the numbers, a sentence each."""
         found, e = self.at(generation), self.frame.experiment
         n = f"{found.chains:,} of {e.chains:,} chains" if found.chains < e.chains else f"{e.chains:,} chains"
+        wider = ", widened by how far two extrapolations in the number of rows differ" if self.reaches else ""
         notes = [
             f"Drift: {self.drift.about}; {self.drift.scale} scale. Means over {n}, paired by seed, with Student's 95 % "
-            "intervals, widened by how far two extrapolations in the number of rows differ."
+            f"intervals{wider}."
         ]
         if found.chains < e.chains:
             notes.append("Chains without a number in some arm are left out: what they would tell is not known.")
@@ -281,6 +288,11 @@ class Attribution:
     def _told_of_rows(self) -> str:
         if len(self.levels) == 1:
             return "confounded"
+        if not self.reaches:
+            return (
+                f"{self.levels[-1]:,} times the rows; what still more would take off cannot be told: errors fall too "
+                f"slowly for that (rows^-{self.power:.2g}, fitted to generation 0)"
+            )
         fitted = "fitted to generation 0, " if self.drift.power is None else ""
         levels = ", ".join(f"{m:,}" for m in self.levels)
         return f"limit from {levels} times the rows ({fitted}errors that fall like rows^-{self.power:.3g})"
