@@ -15,7 +15,22 @@ import pytest
 from commands import SMALL, argv, outcross
 from outcross import __version__
 
-VERBS = {"run", "ls", "show", "report", "compare", "tails", "fsck", "rm", "gc", "export", "schema", "plugins", "doctor"}
+VERBS = {
+    "run",
+    "ls",
+    "show",
+    "report",
+    "compare",
+    "decompose",
+    "tails",
+    "fsck",
+    "rm",
+    "gc",
+    "export",
+    "schema",
+    "plugins",
+    "doctor",
+}
 
 
 @pytest.fixture(scope="module")
