@@ -7,7 +7,23 @@ from typing import Annotated
 import typer
 
 from outcross import __version__
-from outcross.cli import compare, decompose, doctor, export, fsck, gc, ls, plugins, report, rm, run, schema, show, tails
+from outcross.cli import (
+    compare,
+    decompose,
+    doctor,
+    export,
+    fsck,
+    gc,
+    ls,
+    plan,
+    plugins,
+    report,
+    rm,
+    run,
+    schema,
+    show,
+    tails,
+)
 
 app = typer.Typer(
     name="outcross",
@@ -40,6 +56,8 @@ for verb, panel in (
     (ls, "Study"),
     (export, "Study"),
     (tails, "Guard"),
+    (plan, "Plan"),
+    (plan, "Plan"),
     (decompose, "Plan"),
     (fsck, "Upkeep"),
     (gc, "Upkeep"),

@@ -330,6 +330,17 @@ def read_yaml(text: str, origin: str) -> Any:
         raise InputError(f"{origin}: not readable as YAML: {type(e).__name__}") from e
 
 
+def read_plain(path: Path, name: str | None = None) -> Any:
+    """A YAML file as plain data; `name` is what errors call it. Raises InputError where it cannot be read."""
+    called = name or str(path)
+    try:
+        require(path.stat().st_size <= _LARGEST, f"{called}: larger than {_LARGEST >> 20} MiB")
+        text = path.read_text(encoding="utf-8")
+    except (UnicodeDecodeError, OSError) as e:
+        raise InputError(f"{called}: cannot be read as UTF-8 text: {e}") from e
+    return read_yaml(text, called)
+
+
 def _size(tree: Any) -> int:
     """Values in a tree, each alias counted wherever it stands; stops counting when there are too many."""
     found, left = 0, [tree]
@@ -375,12 +386,7 @@ def load(name: str, overrides: Iterable[str] = ()) -> Experiment:
     elif not os.path.isfile(path):  # the method raises on names that are too long
         hint = plugins.nearest(name, shipped())
         raise InputError(f"no experiment {name!r}, neither shipped nor a file; {hint}")
-    try:
-        require(path.stat().st_size <= _LARGEST, f"{name}: larger than {_LARGEST >> 20} MiB")
-        text = path.read_text(encoding="utf-8")
-    except (UnicodeDecodeError, OSError) as e:
-        raise InputError(f"{name}: cannot be read as UTF-8 text: {e}") from e
-    tree = read_yaml(text, name)
+    tree = read_plain(path, name)
     require(isinstance(tree, dict), f"{name}: an experiment is a mapping of keys to values")
     for node in ("source", "learner"):  # so that an override of one setting finds the default kind
         tree.setdefault(node, Experiment.model_fields[node].default.copy())

@@ -61,7 +61,12 @@ CATALOGUE = {
         "E and Var of the log variance",
         "Gaussian, replace",
         _HERE,
-        (gaussian.mean_log_variance, gaussian.variance_of_log_variance, gaussian.error_of_log_spread),
+        (
+            gaussian.mean_log_variance,
+            gaussian.variance_of_log_variance,
+            gaussian.error_of_log_spread,
+            gaussian.first_passage,
+        ),
     ),
     "G5": Oracle("E W2^2 to the truth", "Gaussian, replace", _SHUMAILOV, (gaussian.mean_risk,)),
     "G6": Oracle(
@@ -117,7 +122,7 @@ CATALOGUE = {
         "E variance, squared mean, product with the anchor",
         "Gaussian, mix, any anchor, either estimator",
         "fresh: Bhavya-Dhoot/Model_collapse; derived, simulated",
-        (mixing.recursion,),
+        (mixing.recursion, mixing.after, mixing.simulate),
     ),
     "M2": Oracle(
         "limits of E variance, squared mean",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import binom
 
 from outcross.core.errors import require
 from outcross.theory import accumulate, mixing
@@ -85,6 +84,8 @@ def absorption_time(p: float, n: int) -> float:
     """
     between("p", p, 0.0, 1.0)
     require(whole("n", n, 2) <= 2000, f"n is 2000 or less for the exact solution, got {n}: use the diffusion")
+    from scipy.stats import binom
+
     inner = np.arange(1, n)
     times = np.linalg.solve(np.eye(n - 1) - binom.pmf(inner, n, inner[:, None] / n), np.ones(n - 1))
     return float(1.0 + binom.pmf(inner, n, p) @ times)

@@ -10,6 +10,7 @@ r of the N0 original rows (those of the first fit), drawn anew for each fit, wit
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -58,20 +59,86 @@ def recursion(
     The fresh case agrees with the theory notes of Bhavya-Dhoot/Model_collapse (source). Raises InputError for an
     unknown anchor or estimator, alpha n not whole, more real rows than original ones, g_max < 1.
     """
+    whole("g_max", g_max)
+    first, step = _linear(n, alpha, anchor, estimator, original, 1.0)
+    out = np.empty((g_max, 4))
+    out[0] = first
+    for i in range(1, g_max):
+        out[i] = step @ out[i - 1]
+    return Recursion(*out.T[:3])
+
+
+def after(
+    n: int,
+    alpha: float,
+    g: int,
+    anchor: str = FRESH,
+    estimator: str = ML,
+    original: int | None = None,
+    scale: float = 1.0,
+) -> FixedPoint:
+    """M1: S and V after g fits, at a cost of log g, with a sampler that multiplies standard deviations by `scale` (G7).
+
+    Synthetic rows then have variance scale^2 S: S is that in every term but the fitted one (derived, simulated; at
+    alpha = 0 it is G7). Raises InputError as `recursion` does.
+    """
+    between("scale", scale)
+    first, step = _linear(n, alpha, anchor, estimator, original, scale)
+    s, v, _, _ = np.linalg.matrix_power(step, whole("g", g) - 1) @ first
+    return FixedPoint(float(s), float(v))
+
+
+def _linear(
+    n: int, alpha: float, anchor: str, estimator: str, original: int | None, scale: float
+) -> tuple[Array, Array]:
+    """(S, V, C, 1) after the first fit, and the matrix that every later one multiplies it by."""
     real = real_rows(n, alpha, 0)
     _known(anchor, real, n if original is None else original)
-    whole("g_max", g_max)
     first = whole("original", n if original is None else original, 2)
     kappa = {FRESH: 0.0, FIXED: 1.0 / max(real, 1), REDRAWN: 1.0 / first}[anchor]
     c_first, c = (float(m / divisor(np.array(float(m)), estimator)) for m in (first, n))
-    out = np.empty((g_max, 3))
-    out[0] = c_first * (1.0 - 1.0 / first), 1.0 / first, 0.0 if anchor == FRESH else 1.0 / first
-    for i in range(1, g_max):
-        s, v, with_real = out[i - 1]
-        mean = alpha / n + 2.0 * alpha * (1.0 - alpha) * with_real + (1.0 - alpha) ** 2 * v + (1.0 - alpha) * s / n
-        square = alpha + (1.0 - alpha) * (s + v)
-        out[i] = c * (square - mean), mean, alpha * kappa + (1.0 - alpha) * with_real
-    return Recursion(*out.T)
+    keep, drawn = 1.0 - alpha, scale**2
+    mean = np.array([keep * drawn / n, keep**2, 2.0 * alpha * keep, alpha / n])
+    square = np.array([keep * drawn, keep, 0.0, alpha])
+    step = np.stack([c * (square - mean), mean, [0.0, 0.0, keep, alpha * kappa], [0.0, 0.0, 0.0, 1.0]])
+    begun = 1.0 / first
+    return np.array([c_first * (1.0 - begun), begun, 0.0 if anchor == FRESH else begun, 1.0]), step
+
+
+def simulate(
+    n: int, alpha: float, chains: int, rng: np.random.Generator, anchor: str = FRESH, scale: float = 1.0
+) -> Iterator[tuple[Array, Array]]:
+    """M1-M3: draws from the exact joint law of mean and ML variance of a mix, without any rows (normal theory).
+
+    Yields (chains,), (chains,) after fit 1, 2, ... without end. The real rows of a fit and its synthetic ones have
+    independent moments; together their scatter is the sum of both and r m/n times the squared difference of means.
+    fresh and fixed only: a random part of rows that are known has no law as simple. The first fit is on n real rows;
+    fixed: the first r of them. scale: of the sampler (G7). Raises InputError of another anchor.
+    """
+    real, size = real_rows(n, alpha, 0), whole("chains", chains)
+    require(anchor in (FRESH, FIXED), f"the exact law is known for anchor {FRESH} or {FIXED}, got {anchor!r}")
+    kept, other = _real_moments(real, size, rng), _real_moments(n - real, size, rng)
+    while True:
+        mean, variance = _pooled(real, kept, n - real, other)
+        yield mean, variance
+        kept = kept if anchor == FIXED else _real_moments(real, size, rng)
+        centre, scatter = _real_moments(n - real, size, rng)
+        other = mean + scale * np.sqrt(variance) * centre, scale**2 * variance * scatter
+
+
+def _real_moments(rows: int, chains: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Mean and scatter of so many standard normal rows, chain by chain; nothing of none."""
+    if rows == 0:
+        return np.zeros(chains), np.zeros(chains)
+    scatter = rng.chisquare(rows - 1.0, chains) if rows > 1 else np.zeros(chains)
+    return rng.standard_normal(chains) / np.sqrt(rows), scatter
+
+
+def _pooled(r: int, real: tuple[Array, Array], m: int, made: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Mean and ML variance of r rows and m rows together."""
+    n = r + m
+    mean = (r * real[0] + m * made[0]) / n
+    return mean, (real[1] + made[1] + r * m / n * (real[0] - made[0]) ** 2) / n
 
 
 def denominator(n: int, alpha: float) -> float:

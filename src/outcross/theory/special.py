@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import digamma, gammaln
+from scipy.optimize import brentq
+from scipy.special import digamma, gammaln, log_ndtr, ndtr
 
 from outcross.theory.given import Array
 
@@ -47,3 +48,19 @@ def power(base: float, exponent: float) -> float:
     """base^exponent, infinity where it outgrows a float."""
     with np.errstate(over="ignore"):
         return float(np.float64(base) ** exponent)
+
+
+def inverse_gaussian_quantile(q: float, mean: float, shape: float) -> float:
+    """The q-quantile of the inverse Gaussian law (Tweedie 1945), with digits where its tail underflows.
+
+    scipy.stats has it too, and takes longer to import than a plan takes to answer.
+    """
+
+    def excess(log_x: float) -> float:
+        x = np.exp(log_x)
+        root = np.sqrt(shape / x)
+        past = np.exp(2.0 * shape / mean + log_ndtr(-root * (x / mean + 1.0)))
+        return float(ndtr(root * (x / mean - 1.0)) + past - q)
+
+    middle = np.log(mean)
+    return float(np.exp(brentq(excess, middle - 60.0, middle + 60.0, xtol=1e-12)))
