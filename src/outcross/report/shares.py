@@ -99,7 +99,7 @@ def _stack(axes: Any, found: Attribution, paint: Paint) -> None:
         up, down = up + np.maximum(values, 0.0), down + np.minimum(values, 0.0)
     whole = [found.at(g).total for g in generations]
     axes.errorbar(places, [t.value for t in whole], _bars(whole), fmt="_", color=paint.ink, lw=1, ms=9, label="all")
-    _dress(axes, generations, paint, f"drift: {found.drift.name}")
+    _dress(axes, generations, paint, f"drift: {found.drift.name}, {found.drift.unit}")
 
 
 def _shares(axes: Any, found: Attribution, paint: Paint) -> None:
