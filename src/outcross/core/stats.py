@@ -28,7 +28,7 @@ def median_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     n = len(x)
     if n == 0:
         return Interval(np.nan, np.nan, np.nan)
-    rank = _rank(n, level)
+    rank = rank_of(n, level)
     if rank == 0:
         enough = 1.0 - 2.0 * 0.5**n >= level
         return Interval(float(np.median(x)), *((float(x[0]), float(x[-1])) if enough else (np.nan, np.nan)))
@@ -59,7 +59,7 @@ def ratio_interval(part: ArrayLike, whole: ArrayLike, level: float = 0.95) -> In
 
 
 @cache
-def _rank(n: int, level: float) -> int:
+def rank_of(n: int, level: float) -> int:
     """How many order statistics on each side an interval of the median leaves out; 0 for too few values."""
     from scipy.stats import binom
 
