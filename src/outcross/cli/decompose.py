@@ -52,8 +52,8 @@ def command(
 ) -> None:
     r"""Tell how much of a drift is finite samples, the family, learning, or the sampler.
 
-    Runs the learner with every combination of these causes removed, arms paired by seed, and shares the drift out
-    (Shapley). Takes 20 generations and 16 chains of an experiment that has more, unless they are given.
+    Runs the learner with every combination of these causes removed, arms paired by seed, and shares the drift out.
+    Takes 20 generations and 16 chains of an experiment that has more, unless they are given.
 
     [dim]outcross decompose causes/gmm-too-few[/dim]
 

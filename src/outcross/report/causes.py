@@ -38,6 +38,7 @@ _REMEDY = {
     "approximation": "better learning",
     "sampler": "ancestral sampling",
 }
+_LEFT = "left when every cause that an arm isolates is removed"
 # what a drift is measured by unless something else is asked for: what falls like 1/rows, the fullest first
 CHIEF = (
     "kl_divergence", "kl_to_truth", "coefficient_error", "heterozygosity_ratio", "kid", "cross_entropy", "log_loss",
@@ -224,9 +225,10 @@ class Attribution:
         chief = max(found.parts, key=lambda p: p.value.value)
         if not np.isfinite(chief.share.value):
             return f"No drift of {self.drift.name} to share out at generation {at:,}: it cannot be told from none"
-        value, low, high = (percentage(v) for v in chief.share)
-        share = f"{value} % [{low}, {high}]"
-        text = f"{share} of the drift ({self.drift.name}) by generation {at:,} is {NOUN[chief.cause]}"
+        left = found.left_share.value > chief.share.value
+        share, what = (found.left_share, _LEFT) if left else (chief.share, NOUN[chief.cause])
+        value, low, high = (percentage(v) for v in share)
+        text = f"{value} % [{low}, {high}] of the drift ({self.drift.name}) by generation {at:,} is {what}"
         ordered = sorted(found.parts, key=lambda p: -p.value.value)
         said = [f"{_REMEDY[p.cause]} {does(p, found.total.value)}" for p in ordered]
         return f"{text}; {', '.join(said)}"
@@ -244,7 +246,7 @@ class Attribution:
             notes.append("Chains without a number in some arm are left out: what they would tell is not known.")
         if self.confounded:
             named = " and ".join(NOUN[c] for c in self.confounded)
-            notes.append(f"Confounded: no arm isolates {named}; what {_they(self.confounded)} in what is left.")
+            notes.append(f"Confounded: no arm isolates {named}; what comes of it is in what is left.")
         against = [p for p in found.parts if p.value.high < 0.0]
         if against:
             named = " and ".join(NOUN[p.cause] for p in against)
@@ -275,7 +277,7 @@ class Attribution:
     @property
     def removed(self) -> list[str]:
         """How each cause was removed, in words."""
-        return [f"Without {NOUN[c]}: {self.told(c)}." for c in self.isolated]
+        return [f"{_capital(NOUN[c])} removed by {self.told(c)}." for c in self.isolated]
 
     def told(self, cause: str) -> str:
         """How a cause was removed, or why it was not."""
@@ -295,7 +297,7 @@ class Attribution:
             )
         fitted = "fitted to generation 0, " if self.drift.power is None else ""
         levels = ", ".join(f"{m:,}" for m in self.levels)
-        return f"limit from {levels} times the rows ({fitted}errors that fall like rows^-{self.power:.3g})"
+        return f"the limit from {levels} times the rows ({fitted}errors that fall like rows^-{self.power:.3g})"
 
     def __repr__(self) -> str:
         return self.sentence()
@@ -313,8 +315,8 @@ def does(part: Part, total: float) -> str:
     return "may or may not"
 
 
-def _they(causes: Sequence[str]) -> str:
-    return "it makes is" if len(causes) == 1 else "they make is"
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _place(one: Combination, levels: Sequence[int], learned: Sequence[str]) -> tuple[int, ...]:
