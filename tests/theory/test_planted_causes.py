@@ -61,7 +61,7 @@ def test_planted_causes_are_recovered_at_their_size(additive):
 
 def test_chance_in_a_mean_that_the_family_pins_is_shared_between_both(tmp_path):
     """The pinned mean does not wander: - E mu^2 / 2 is the interaction, and half of it in either part (G2)."""
-    at = planted(tmp_path, "samples=100", causes=("expressivity",), chains=3000).at(LAST)
+    at = planted(tmp_path, "samples=100", causes=("expressivity",), chains=1000).at(LAST)
     wander = gaussian.mean_square_of_mean(100, LAST + 1, "unbiased") / 2.0
     (met,) = at.joint
     assert within(met.value, -wander, 1.5)
@@ -144,7 +144,7 @@ def test_the_extrapolated_limit_of_a_mixture_that_can_hold_the_truth_is_the_trut
 def test_a_mix_with_real_rows_is_taken_apart_too(tmp_path):
     """M1: the loss of variance under a mix with fresh real rows is finite samples, in closed form."""
     arm = "arms={mix: {policy: {kind: mix, real: 0.1, anchor: fresh}}}"
-    settings = ["source.kind=normal", "learner.kind=gaussian", "samples=50", "generations=20", "chains=1500"]
+    settings = ["source.kind=normal", "learner.kind=gaussian", "samples=50", "generations=20", "chains=600"]
     measured = ["measures=[column]", *QUIET]
     found = decompose(
         "gmm", [arm, *settings, *measured], measure="first_variance", out=tmp_path, workers=1, report=False

@@ -49,7 +49,7 @@ WORLDS = {
 
 @pytest.mark.parametrize("world", WORLDS)
 def test_arms_that_differ_are_told_apart_as_often_as_a_pilot_says(world, tmp_path):
-    """A pilot of 200 chains; then experiments of the 2,400 others, judged as `compare` judges."""
+    """A pilot of 200 chains; then experiments of the 1,500 others, judged as `compare` judges."""
     settings, measure, name, share = WORLDS[world]
     mix = f"{{policy: {{kind: mix, real: {share}, anchor: fresh}}}}"
     arms = f"arms={{replace: {{policy: {{kind: replace}}}}, mix: {mix}}}"
@@ -58,14 +58,14 @@ def test_arms_that_differ_are_told_apart_as_often_as_a_pilot_says(world, tmp_pat
     found = power(Frame(pilot.directory), measure, None, None, None, 0.8)
     last = found.needs[-1]
     assert last.generation == 6
-    assert 6 < last.chains.value < 1500
-    whole = run("gmm", [arms, *settings, *size, "chains=2400", "seed=6"], out=tmp_path, report=False)
+    assert 6 < last.chains.value < 1000
+    whole = run("gmm", [arms, *settings, *size, "chains=1500", "seed=6"], out=tmp_path, report=False)
     values = [
         np.array([r.value for r in whole.frame.rows if r.cell == c and r.measure == measure and r.generation == 6])
         for c in (0, 1)
     ]
     differences = values[1] - values[0]
-    true = need(differences, None, 0.8, 6)  # of all 2,400 chains
+    true = need(differences, None, 0.8, 6)  # of all 1,500 chains
     had = achieved(differences, int(true.chains.value), np.sign(true.effect), np.random.default_rng(2))
     assert abs(had - true.power) < 0.05
     assert 0.8 <= true.power < 0.95

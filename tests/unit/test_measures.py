@@ -275,6 +275,8 @@ SHOWN_BY = {
     "l2_to_truth": "modes merged",
     "l2_to_first": "modes merged",
     "component_sd_smallest": "narrowed",
+    "kl_divergence": "narrowed",
+    "log_loss": "modes merged",
     "first_variance": "narrowed",
     "component_sd_largest": "narrowed",
 }

@@ -305,6 +305,7 @@ def test_kept_states_follow_the_setting():
         "learner.estimator=ml",  # the default, said aloud
         "samples={start: 100}",
         "samples=1e2",
+        "causes.rows=[1, 4]",
     ],
 )
 def test_the_digest_ignores_what_changes_no_chain(override):
@@ -331,6 +332,15 @@ def test_the_digest_ignores_what_changes_no_chain(override):
 def test_the_digest_changes_with_every_core_key(override):
     arms = {"replace": {"policy": {"kind": "replace"}}}
     assert name_of(parsed(override, arms=arms)) != name_of(parsed(arms={"replace": {"policy": {"kind": "replace"}}}))
+
+
+def test_a_setting_that_came_later_is_in_the_digest_only_where_it_is_set():
+    def core(*overrides):
+        return load("gmm", overrides).core["cells"][0]["learner"]
+
+    assert "covariance" not in core()
+    assert core("learner.covariance=full") == core()
+    assert core("learner.covariance=diagonal") == {**core(), "covariance": "diagonal"}
 
 
 def test_the_digest_holds_the_content_of_the_data():

@@ -47,8 +47,9 @@ def combinations(causes: Causes) -> Iterator[Combination]:
 
 def is_factorial(experiment: Experiment) -> bool:
     """Whether the arms are those of a decomposition."""
-    settled = not isinstance(experiment.causes.rows, str)
-    return settled and list(experiment.arms) == [c.name for c in combinations(experiment.causes)]
+    if isinstance(experiment.causes.rows, str) or len(experiment.arms) < 2:
+        return False
+    return list(experiment.arms) == [c.name for c in combinations(experiment.causes)]
 
 
 def factorial(experiment: Experiment, arm: str | None = None) -> Experiment:

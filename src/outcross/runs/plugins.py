@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from itertools import accumulate
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -25,14 +26,17 @@ from outcross.families.adapter import resolve
 
 GROUPS = ("families", "sources", "policies", "measures")
 _NOUN = {"families": "model family", "sources": "source", "policies": "policy", "measures": "measure"}
+_LISTED = 320  # characters of names that a hint lists at most
 _CLASS = {"families": "Learner", "sources": "Source"}
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint that lists what is known, the closest name first."""
+    """A hint that lists what is known, as far as it fits, the closest name first."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return (f"did you mean {close[0]!r}? " if close else "") + f"known: {', '.join(names)}"
+    fits = sum(length <= _LISTED for length in accumulate(len(n) + 2 for n in names))
+    listed = ", ".join(names[:fits]) + (f" and {len(names) - fits} more" if fits < len(names) else "")
+    return (f"did you mean {close[0]!r}? " if close else "") + f"known: {listed}"
 
 
 @cache
