@@ -149,6 +149,15 @@ def test_generations_without_real_rows_are_those_of_g3():
     assert before >= 0.7 >= at
 
 
+@pytest.mark.parametrize("sampler", [1.0, 0.999])
+def test_rows_that_would_do_without_real_ones_do(sampler):
+    rows = int(plan(Setting(1000, 20, sampler=sampler), 0.1).answer("rows").value)
+    assert (
+        Setting(rows, 20, sampler=sampler).loss(0).value <= 0.1 < Setting(rows - 1, 20, sampler=sampler).loss(0).value
+    )
+    assert plan(Setting(1000, 20, sampler=0.9), 0.1).answer("rows").value == np.inf  # the sampler alone loses more
+
+
 # ---- a pool that fills ----
 
 

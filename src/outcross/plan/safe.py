@@ -206,10 +206,9 @@ def _otherwise(s: Setting, tolerance: float, kept: int | None) -> list[Answer]:
     """More rows, weights, a better sampler, and what is rare."""
     answers = []
     if s.measure in EXACT:
-        rows = ceil(1.0 / -expm1(log1p(-tolerance) / (s.generations + 1))) if s.sampler == 1.0 else inf
-        answers.append(
-            Answer("rows", "rows of a set that would do without real ones", rows, rows, rows, "rows", "G3 (D1)")
-        )
+        rows = _rows_without(tolerance, s)
+        question = "rows of a set that would do without real ones"
+        answers.append(Answer("rows", question, rows, rows, rows, "rows", "G3, G7 (D1)"))
         narrowed = tolerance_of_sampler(tolerance, s.generations)
         question = "narrowing of standard deviations a generation that alone loses the tolerance, at any number of rows"
         answers.append(Answer("sampler", question, *(narrowed,) * 3, "share", "G7, rows to infinity"))
@@ -226,6 +225,12 @@ def _otherwise(s: Setting, tolerance: float, kept: int | None) -> list[Answer]:
     question = f"rarest category that {1.0 - tolerance:.3g} of chains still have, without real rows"
     answers.append(Answer("rarest", question, *(min(rare, 1.0),) * 3, "share", "D4, branching: exact for many rows"))
     return answers
+
+
+def _rows_without(tolerance: float, s: Setting) -> float:
+    """Rows n with (1 - 1/n)^fits s^(2 generations) = 1 - tolerance; infinite where the sampler alone loses more."""
+    left = log1p(-tolerance) - 2.0 * s.generations * log(s.sampler)
+    return ceil(-1.0 / expm1(left / (s.generations + 1))) if left < 0.0 else inf
 
 
 def tolerance_of_sampler(tolerance: float, generations: int) -> float:
