@@ -142,6 +142,7 @@ def decompose(
     out: str | Path = RUNS,
     workers: int = 0,
     threads: int = 1,
+    memory: int | None = None,
     report: bool = True,
     watcher: runner.Watcher | None = None,
 ) -> Attribution:
@@ -155,7 +156,8 @@ def decompose(
     directory = None if isinstance(experiment, Experiment) else upkeep.there(str(experiment), Path(out))
     if directory is None:
         wanted = causes.factorial(_modest(experiment, list(overrides), watcher), arm)
-        directory = runner.run(wanted, Path(out), runner.Options(workers=workers, threads=threads), watcher)
+        options = runner.Options(workers=workers, threads=threads, memory=memory)
+        directory = runner.run(wanted, Path(out), options, watcher)
     if report:
         Result(directory).report()
     return Attribution(Frame(directory), measure, scale)

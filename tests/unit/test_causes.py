@@ -67,7 +67,12 @@ def test_exact_pools_go_to_a_million_times_the_rows_and_rows_to_what_there_is():
         (["sweep={learner.components: [1, 2]}"], None, "a decomposition is of one point"),
         ([], "mix20", "did you mean 'mix10'"),
         (["causes.sampler.temprature=1"], None, "unknown key 'causes.sampler.temprature'"),
-        (["causes.sampler=never"], None, "causes.sampler"),
+        (
+            ["causes.sampler=never"],
+            None,
+            "causes.sampler: settings of the learner, `absent` or `confounded`, got 'never'",
+        ),
+        (["chains=1"], None, "takes 2 chains or more, got 1"),
         (["causes.smapler=absent"], None, "did you mean 'sampler'"),
         (["causes.rows=[4, 1]"], None, "multiples of `samples` begin with 1 and rise"),
         (["causes.rows=[1, 1.5]"], None, "causes.rows"),

@@ -31,6 +31,10 @@ def test_every_number_has_a_range_or_a_theorem(shell, measure, anchor):
     }  # fmt: skip
 
 
+def test_rows_can_be_written_as_a_power_of_ten(shell):
+    assert shell("plan", "--rows", "1e5", "--json").json == shell("plan", "--rows", 100_000, "--json").json
+
+
 def test_what_no_share_can_do_is_said(shell):
     told = shell("plan", "--rows", 10, "--tolerance", 0.05, "--json").json
     shares = {a["key"]: a["value"] for a in told["answers"]}
@@ -51,6 +55,8 @@ def test_a_narrowing_sampler_needs_more_real_rows(shell):
     ("words", "says"),
     [
         ([], "give --rows"),
+        (["--rows", 1.5], "rows is a whole number, got 1.5"),
+        (["--rows", "inf"], "rows is a whole number, got inf"),
         (["--rows", 1], "rows is 2 to 1e12, got 1"),
         (["--rows", 100, "--tolerance", 0], "tolerance is a loss between 0 and 1, got 0"),
         (["--rows", 100, "--tolerance", 1.5], "tolerance is a loss between 0 and 1, got 1.5"),
@@ -95,9 +101,12 @@ def test_a_scenario_is_told_over_time(shell):
     [
         ("pool: 500\nperiods: 4\n", "models is missing"),
         ("pool: 1\nperiods: 4\nmodels: {a: {rows: 5}}\n", "pool"),
-        ("pool: 50\nperiods: 4\nmodels: {a: {rows: -5}}\n", "models.a.rows is 0 to 1e12 rows"),
+        ("pool: 50\nperiods: 4\nmodels: {a: {rows: -5}}\n", "models.a.rows: rows are a whole number from 0 to 1e12"),
         ("pool: 50\nperiods: 4\nmodels: {a: {rows: 5, evry: 2}}\n", "evry"),
-        ("pool: 50\nperiods: 4\nreal: []\nmodels: {a: {rows: 5}}\n", "real: a list of rows needs one"),
+        ("pool: 50\nperiods: 4\nreal: []\nmodels: {a: {rows: 5}}\n", "real: rows are a whole number"),
+        ("pool: 50\nperiods: 4\nreal: true\nmodels: {a: {rows: 5}}\n", "real: rows are a whole number"),
+        ("pool: 50\nperiods: 4\nmodels: {a: {rows: '5'}}\n", "models.a.rows: rows are a whole number"),
+        ("pool: '50'\nperiods: 4\nmodels: {a: {rows: 5}}\n", "pool: input should be a valid integer"),
         ("- 1\n", "a scenario is a mapping"),
     ],
 )

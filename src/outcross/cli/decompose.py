@@ -44,6 +44,10 @@ def command(
     out: Out = RUNS,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 for one a core.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each process.")] = 1,
+    memory: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="GiB that all pools may take; default 80 % of what there is.", show_default=False),
+    ] = None,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
     json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
@@ -72,6 +76,7 @@ def command(
             out=out,
             workers=workers,
             threads=threads,
+            memory=None if memory is None else int(memory * 2**30),
             report=report,
             watcher=watching,
         )

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def command(
-    rows: Annotated[int | None, typer.Option("--rows", help="Rows of every training set.", show_default=False)] = None,
+    rows: Annotated[
+        float | None, typer.Option("--rows", help="Rows of every training set.", show_default=False)
+    ] = None,
     tolerance: Annotated[
         float, typer.Option("--tolerance", help="Loss that is tolerated, of the measure: 0.05 is 5 %.")
     ] = 0.05,
@@ -54,10 +56,11 @@ def command(
         return
     require(rows is not None, "give --rows, the rows of every training set, or --scenario FILE")
     assert rows is not None
+    require(rows.is_integer(), f"rows is a whole number, got {rows:g}")
     from outcross.plan.chain import Setting
     from outcross.plan.safe import plan
 
-    found = plan(Setting(rows, generations, measure, anchor, sampler), tolerance)  # type: ignore[arg-type]
+    found = plan(Setting(int(rows), generations, measure, anchor, sampler), tolerance)  # type: ignore[arg-type]
     if json:
         print_json(found.json())
         return

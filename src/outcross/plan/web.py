@@ -8,17 +8,28 @@ too (A1 and M1 in one; derived, simulated). True mean 0, variance 1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, ValidationError
 
 from outcross.core.errors import InputError, require
 from outcross.runs.plugins import explain
 
 Array = NDArray[np.float64]
-Rows = int | tuple[int, ...]
+_MOST = 10**12
+
+
+def _rows(value: Any) -> Any:
+    """One number of rows, or one a period."""
+    every = value if isinstance(value, list | tuple) else [value]
+    if not every or any(type(v) is not int or not 0 <= v <= _MOST for v in every):
+        raise ValueError("rows are a whole number from 0 to 1e12, or a list of such, one a period")
+    return value
+
+
+Rows = Annotated[int | tuple[int, ...], BeforeValidator(_rows)]
 CHAINS, SEED = 2000, 0
 
 
@@ -27,7 +38,7 @@ class Trainer(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     rows: Rows
-    every: int = Field(1, ge=1)
+    every: StrictInt = Field(1, ge=1)
 
 
 class Web(BaseModel):
@@ -37,8 +48,8 @@ class Web(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    pool: int = Field(ge=2, le=10**12)
-    periods: int = Field(ge=1, le=10_000)
+    pool: StrictInt = Field(ge=2, le=_MOST)
+    periods: StrictInt = Field(ge=1, le=10_000)
     real: Rows = 0
     models: dict[str, Trainer] = Field(min_length=1, max_length=50)
 
@@ -62,17 +73,12 @@ def parse(tree: Any, origin: str) -> Web:
     """A checked scenario from plain data. Raises InputError with the key's path."""
     require(isinstance(tree, dict), f"{origin}: a scenario is a mapping: pool, periods, real, models")
     try:
-        web = Web(**tree)
+        return Web(**tree)
     except ValidationError as e:
         raise InputError(f"{origin}: {explain(e, '', Web)}") from e
-    for name, rows in (("real", web.real), *((f"models.{k}.rows", m.rows) for k, m in web.models.items())):
-        every = (rows,) if isinstance(rows, int) else rows
-        require(len(every) > 0, f"{origin}: {name}: a list of rows needs one at least")
-        require(0 <= min(every) and max(every) <= 10**12, f"{origin}: {name} is 0 to 1e12 rows, got {every}")
-    return web
 
 
-def rows_at(rows: Rows, period: int) -> int:
+def rows_at(rows: int | tuple[int, ...], period: int) -> int:
     """Rows of a period, from 1."""
     return rows if isinstance(rows, int) else rows[min(period, len(rows)) - 1]
 

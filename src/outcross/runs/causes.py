@@ -56,10 +56,12 @@ def factorial(experiment: Experiment, arm: str | None = None) -> Experiment:
     """The experiment whose arms are one of another's with every combination of its causes of error removed.
 
     Raises InputError for an arm that is not there, an experiment that sweeps, settings that the learner does not take,
-    more rows than the source has, or nothing that could be told apart.
+    more rows than the source has, a single chain, or nothing that could be told apart.
     """
     if is_factorial(experiment):
         return experiment
+    least = f"{experiment.name}: a decomposition takes 2 chains or more, got {experiment.chains}"
+    require(experiment.chains >= 2, least)
     cell, base = _base(experiment, arm)
     chain = build(cell, worker.source_of(cell)[0], experiment.seed, 0)
     causes = _settled(experiment.causes, cell, chain)

@@ -202,4 +202,5 @@ def explain(error: ValidationError, where: str, model: type[BaseModel]) -> str:
         return f"{path} is missing"
     given = repr(problem["input"])
     shown = given if len(given) <= 80 else f"{given[:80]} ..."
-    return f"{path}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {shown}"
+    said = problem["msg"].removeprefix("Value error, ")  # a check of our own, which says it all
+    return f"{path}: {said[0].lower()}{said[1:]}, got {shown}"

@@ -59,6 +59,13 @@ class Causes(BaseModel):
             raise ValueError("multiples of `samples` begin with 1 and rise, such as [1, 4, 16]")
         return value
 
+    @field_validator("expressivity", "approximation", "sampler", mode="before")
+    @classmethod
+    def _settings_or_word(cls, value: Any) -> Any:
+        if not isinstance(value, dict) and value not in (None, "absent", "confounded"):
+            raise ValueError("settings of the learner, `absent` or `confounded`")
+        return value
+
 
 class Snapshots(BaseModel):
     """Where the heavy measures are taken: at which generations (the last is always one), on how many chains."""
