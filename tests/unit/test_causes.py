@@ -7,6 +7,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+import outcross
 from outcross.core.errors import InputError
 from outcross.core.stats import ratio_interval
 from outcross.plan.decomposition import decompose, fitted_power, interactions, limit, shapley
@@ -90,6 +91,12 @@ def test_what_cannot_be_taken_apart_is_refused_in_a_line(overrides, arm, says):
     assert says in str(told.value)
 
 
+@pytest.fixture(scope="module")
+def there(tmp_path_factory):
+    """A decomposition that has been run."""
+    return outcross.decompose("gmm", SMALL, out=tmp_path_factory.mktemp("runs"), report=False).frame.directory
+
+
 def test_what_a_family_says_removes_a_cause_are_settings_that_it_has():
     offered = {}
     for kind in plugins.names("families"):
@@ -136,8 +143,8 @@ def test_decomposing_says_what_it_found_to_people_and_to_programs(shell):
         (["-g", "7"], "generation 7"),
     ],
 )
-def test_a_question_that_has_no_answer_is_one_line(shell, words, says):
-    said = shell("decompose", "gmm", *SMALL, "--quiet", *words)
+def test_a_question_that_has_no_answer_is_one_line(shell, there, words, says):
+    said = shell("decompose", there, "--no-report", *words)
     assert said.code == 2
     assert says in said.err
     assert len(said.err.splitlines()) == 1
