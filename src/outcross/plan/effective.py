@@ -1,0 +1,199 @@
+"""The chain that stands for a measured one: mean and variance under the run's own policy, with a measured noise and bias.
+
+It is the exact recursion of web and mixing (M1 to M4, A1, A3: parts keep their mean and scatter) with two numbers that
+are measured instead of known. noise: the relative variance of what so many rows tell of a ratio (2/n of a Gaussian
+column, so 2/noise is an effective sample size). bias: what a generation does to the logarithm of the ratio of rows that
+a model makes, at the ratio of generation 0; at another ratio r it is bias r^fade, as what is narrower is easier to learn.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outcross.core.contracts import Policy
+from outcross.core.schedules import Samples
+
+Array = NDArray[np.float64]
+_LEAST, _MOST, _STEEP = 1e-12, 1e12, 5.0  # ratios, and nats a generation, that are followed
+_SURE = 1e-12  # a noise that is none
+
+
+class Drift(NamedTuple):
+    """What a generation does, one value a particle or one for all."""
+
+    noise: Array
+    bias: Array
+    fade: Array
+
+
+class Part(NamedTuple):
+    """Rows: their number, mean and expected variance over the true one, and the relative variance of the latter."""
+
+    rows: int
+    mean: Array
+    ratio: Array
+    noise: Array
+
+
+class Setup(NamedTuple):
+    """What is known of a chain before anything is measured. items: numbers, categories, images or text."""
+
+    policy: Policy
+    samples: Samples
+    items: str = "numbers"
+
+    @property
+    def learned(self) -> bool:
+        """Whether chance is in training, not in which rows are drawn: else a fit has the mean and variance of them."""
+        return self.items in ("images", "text")
+
+    def noise(self, measured: Array, ratio: Array) -> Array:
+        """Noise at a ratio, from that near 1: what narrows ends as one Gaussian column, or as two categories.
+
+        Two categories of heterozygosity H have a relative variance of 2 (1 - 2 H)/(n H) (Wright-Fisher; derived).
+        """
+        if self.learned:
+            return measured * np.ones_like(ratio)
+        n, lost = self.samples.at(0), np.clip(1.0 - ratio, 0.0, 1.0)
+        if self.items == "categories":
+            return np.maximum(measured, 2.0 * (2.0 * lost - 1.0) / (n * np.maximum(1.0 - lost, _LEAST)))
+        return measured + (np.maximum(measured, 2.0 / n) - measured) * lost
+
+
+class Chain:
+    """Many chains at one generation, advanced together; shape (chains, particles) as `ratio`. quiet: means wander, but
+    ratios are the expected ones.
+
+    ratio: that of the fitted model. pool, original: mean and ratio of rows that later pools are made of.
+    """
+
+    def __init__(self, setup: Setup, drift: Drift, ratio: Array, rng: np.random.Generator, quiet: bool = False) -> None:
+        self.setup, self.drift, self.rng, self.quiet, self.t = setup, drift, rng, quiet, 0
+        self.shape = ratio.shape
+        self.start = setup.samples.at(0)
+        nothing = np.zeros(self.shape)
+        whole = Part(self.start, nothing, np.ones(self.shape), nothing)
+        self.original = whole if setup.learned else self._drawn(whole, self.start)._replace(ratio=ratio, noise=nothing)
+        self.pool, self.mean, self.ratio = self.original, self.original.mean, ratio
+        self.spread = np.ones(self.shape) * drift.noise  # of the logarithm of the ratio, since it was last observed
+        self._anchor: Part | None = None
+
+    def step(self, observed: Array | None = None) -> Array | None:
+        """The next generation. With observed ratios (NaN where there is none): their log density, which they then take."""
+        self.t += 1
+        pool, fitted = self._blended(self._made())
+        self.spread = self._carried(pool.rows) ** 2 * self.spread + pool.noise + fitted
+        self.mean, nothing = pool.mean, np.zeros(self.shape)
+        drawn = self._scaled(pool.ratio, pool.noise)
+        self.ratio, self.pool = self._scaled(drawn, fitted), pool._replace(ratio=drawn, noise=nothing)
+        return None if observed is None else self._condition(observed, pool.ratio, pool.noise + fitted, pool.noise)
+
+    def off(self, observed: Array) -> Array:
+        """Log of observed ratios (chains, 1) over the expected ones, which are then as observed: (chains,)."""
+        there = np.isfinite(observed)
+        found = np.log(np.where(there, observed, 1.0)[:, 0] / self.ratio.mean(axis=1))
+        self._take(np.broadcast_to(observed, self.shape), np.broadcast_to(there, self.shape), 1.0)
+        return np.where(there[:, 0], found, np.nan)
+
+    def _condition(self, observed: Array, expected: Array, noise: Array, of_pool: Array) -> Array:
+        """Take on what is observed: the log density of it, by particle."""
+        there = np.isfinite(observed)
+        noise = np.maximum(noise, _SURE)
+        off = np.log(np.where(there, observed, 1.0) / expected) + 0.5 * noise
+        density = np.where(there, -0.5 * (off**2 / noise + np.log(noise)), 0.0)
+        self._take(np.broadcast_to(observed, self.shape), np.broadcast_to(there, self.shape), of_pool / noise)
+        return np.asarray(density)
+
+    def _take(self, observed: Array, there: Any, share: Any) -> None:
+        """Ratios as observed; the pool's by the share of the chance that is its own."""
+        ratio = np.where(there, observed, self.ratio)
+        moved = (ratio / np.maximum(self.ratio, _LEAST)) ** share
+        self.pool = self.pool._replace(ratio=self.pool.ratio * np.where(there, moved, 1.0))
+        self.ratio = ratio
+        self.spread = np.where(there, 0.0, self.spread)
+
+    def _made(self) -> tuple[Array, Array]:
+        """Mean and ratio of the law of the rows that the model makes."""
+        level = np.maximum(self.ratio, _LEAST)
+        bias = np.clip(self.drift.bias * np.minimum(level, 1.0) ** self.drift.fade, -_STEEP, _STEEP)
+        return self.mean, level * np.exp(bias)
+
+    def _blended(self, made: tuple[Array, Array]) -> tuple[Part, Array]:
+        """The next pool, and the relative variance that the fit adds to it."""
+        policy, n, t = self.setup.policy, self.setup.samples.at(self.t), self.t
+        counts = policy.rows(t, n, self.pool.rows)
+        self._synthetic = counts.synthetic
+        nothing = np.zeros(self.shape)
+        parts = []
+        if counts.synthetic:
+            parts.append(self._drawn(Part(0, *made, nothing), counts.synthetic))
+        if counts.previous:
+            parts.append(self._drawn(self.pool, counts.previous))
+        if counts.original:
+            parts.append(self._kept(counts.original))
+        if counts.fresh:
+            parts.append(self._drawn(Part(0, nothing, np.ones(self.shape), nothing), counts.fresh))
+        pool = _together(parts)
+        budget = policy.budget_rows(t, n)
+        fitted = self.drift.noise * np.ones(self.shape) if self.setup.learned else nothing
+        if budget is not None and budget < pool.rows:
+            fitted = fitted + self._drawn(pool, budget).noise
+        return pool, fitted
+
+    def _kept(self, rows: int) -> Part:
+        """The original rows of a pool."""
+        if self.setup.policy.anchor != "fixed":
+            return self._drawn(self.original, rows)
+        if self._anchor is None or self._anchor.rows != rows:
+            part = self._drawn(self.original, rows)
+            self._anchor = part._replace(ratio=self._scaled(part.ratio, part.noise), noise=np.zeros(self.shape))
+        return self._anchor
+
+    def _drawn(self, law: Part, rows: int) -> Part:
+        """Rows of a law, or a random part of so many there are (`law.rows`, 0 for no end)."""
+        left = 1.0 - rows / law.rows if law.rows else 1.0
+        if self.setup.learned or left <= 0.0:
+            return Part(rows, law.mean, law.ratio, np.zeros(self.shape))
+        mean = law.mean + np.sqrt(law.ratio * left / rows) * self.rng.standard_normal(self.shape)
+        noise = self.setup.noise(self.drift.noise, law.ratio) * (left * self.start / rows)
+        return Part(rows, mean, law.ratio * (1.0 - left / rows), noise)
+
+    def _scaled(self, ratio: Array, noise: Array) -> Array:
+        """A ratio with chance of that relative variance, as chi-squared has it."""
+        if self.quiet:
+            return ratio
+        shape = 1.0 / np.maximum(noise, _SURE)
+        return np.clip(ratio * self.rng.standard_gamma(shape) / shape, _LEAST, _MOST)
+
+    def _carried(self, rows: int) -> float:
+        """How much of a difference in the last ratio is in the next one, to first order."""
+        whole = getattr(self.setup.policy, "keep_all", False)
+        return 1.0 if whole else self._synthetic / rows
+
+    def chosen(self, index: NDArray[np.int64], unit: Array) -> None:
+        """Keep these particles (chains, particles) of every chain: what is hidden goes on from likelier ones.
+
+        unit: of the ratios of each particle (particles,), which stays its own, as noise and bias do.
+        """
+
+        def take(values: Array) -> Array:
+            return np.take_along_axis(values, index, axis=1)
+
+        def part(given: Part) -> Part:
+            return Part(given.rows, take(given.mean), take(given.ratio / unit) * unit, take(given.noise))
+
+        self.mean, self.ratio, self.spread = take(self.mean), take(self.ratio / unit) * unit, take(self.spread)
+        self.pool, self.original = part(self.pool), part(self.original)
+        self._anchor = None if self._anchor is None else part(self._anchor)
+
+
+def _together(parts: list[Part]) -> Part:
+    """Parts as one pool."""
+    n = sum(p.rows for p in parts)
+    mean = sum(p.rows * p.mean for p in parts) / n
+    ratio = sum(p.rows * (p.ratio + (p.mean - mean) ** 2) for p in parts) / n
+    noise = sum((p.rows / n * p.ratio / ratio) ** 2 * p.noise for p in parts)
+    return Part(n, np.asarray(mean), np.asarray(ratio), np.asarray(noise))
