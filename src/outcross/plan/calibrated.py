@@ -1,20 +1,20 @@
 """A chain calibrated on measured generations, and carried forward: forecasts with intervals.
 
-Readings are ratios to what models of real rows read (perplexity: the inverse of its rise; tails: the variance of a
-Gaussian with such a tail). From the generations that were measured come, over all chains, the noise of a generation and
-its bias (`effective.Drift`), by least squares on the innovations of the expected chain. Whether there is a bias at all
-beyond what theory has for n rows is weighed by the Bayesian information criterion (Schwarz 1978). Forecasts are
-simulations of that chain from where each measured one stands, over what noise and bias may be.
+Over all chains of a cell come the noise of a generation and its bias (`effective.Drift`), by least squares on the
+innovations: how far each reading is off the expected chain that has all earlier ones. Whether there is a bias beyond what
+theory has for n rows is weighed by the Bayesian information criterion (Schwarz 1978). Forecasts are simulations of that
+chain from where each measured one stands, over what noise and bias may be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from outcross.core.errors import require
 from outcross.plan.effective import Array, Chain, Drift, Setup
@@ -22,187 +22,230 @@ from outcross.plan.effective import Array, Chain, Drift, Setup
 Middle = Literal["mean", "median"]
 PARTICLES, MOST_CHAINS, SEED = 400, 32, 0
 _QUIET = 512  # particles of all chains together whose means are averaged over
-FADE, FADE_SD = 0.5, 0.5  # of the bias as the ratio changes, before anything is measured
-BEND = 0.15  # sd of the logarithm of how much a later bias differs from the measured one
-_NOISIEST = 4.0  # relative variance that is followed
-_DIFFERENT = 1e-4  # steps of a numerical derivative
+FADE, FADE_SD, FADES = 1.0, 1.5, (-1.0, 12.0)  # of the bias as the ratio changes, before anything is measured
+BEND, BEND_FREEDOM = 0.45, 5.0  # logarithm of how much a later bias differs from the measured one: Student's
+_NOISIEST, _SUREST = 4.0, 1e-12  # relative variances that are followed
+_BENT = 2.0  # a bend at most
+_STEP = 1e-4  # of a numerical derivative
+_OUTERMOST, _THICKEST = 1e-4, 40.0  # tails, over the true one, that are told apart
 
 
 @dataclass(frozen=True)
 class Series:
-    """Readings of one quantity in one cell: generations (records,) from 0, ratios (records, chains), NaN for none.
+    """Readings of one quantity in one cell.
 
-    base: how many fits to real rows the unit of the ratios rests on. middle: over which chains a loss is. theory:
-    whether the mean chain is known where nothing is biased (variance and what obeys its recursion).
+    generations (records,) from 0; readings (records, chains), over what models of real rows read, NaN for none;
+    perplexities are inverted. base: how many fits to real rows that rests on. middle: over which chains a loss is.
+    theory: whether the mean chain is known where nothing is biased. tail: the true mass beyond each side, of tails.
     """
 
     setup: Setup
     generations: tuple[int, ...]
-    ratios: Array
-    base: int
+    readings: Array
+    base: float
     middle: Middle = "mean"
     theory: bool = True
+    tail: float | None = None
 
     def until(self, generation: int) -> Series:
-        """What was measured by then, of the chains that have a number there: at most MOST_CHAINS of them."""
+        """What was measured by then, of MOST_CHAINS chains at most that have a number there."""
         last = self.generations.index(generation)
-        there = np.flatnonzero(np.isfinite(self.ratios[[0, last]]).all(axis=0))[:MOST_CHAINS]
-        return Series(
-            self.setup,
-            self.generations[: last + 1],
-            self.ratios[: last + 1, there],
-            self.base,
-            self.middle,
-            self.theory,
-        )
+        there = self.followed(generation)
+        return replace(self, generations=self.generations[: last + 1], readings=self.readings[: last + 1, there])
+
+    def followed(self, generation: int) -> NDArray[np.int64]:
+        """The chains that `until` takes."""
+        ends = self.readings[[0, self.generations.index(generation)]]
+        return np.flatnonzero((np.isfinite(ends) & (ends > 0.0)).all(axis=0))[:MOST_CHAINS]
+
+    @property
+    def variance(self) -> Array:
+        """Readings as variances over the true one: of a Gaussian with such a tail, less what n rows lose of it."""
+        read = self.readings
+        if self.tail is not None:
+            mass = self.tail * np.clip(read, _OUTERMOST, _THICKEST)
+            read = np.where(np.isfinite(read), (ndtri(self.tail) / ndtri(np.minimum(mass, 0.45))) ** 2, np.nan)
+        return np.maximum(read, _SUREST) * self.kept
+
+    def told(self, variance: Array) -> Array:
+        """The reading of such a variance: the other way round."""
+        ratio = variance / self.kept
+        return ratio if self.tail is None else np.asarray(ndtr(ndtri(self.tail) / np.sqrt(ratio)) / self.tail)
+
+    @property
+    def kept(self) -> float:
+        """What n real rows keep of the variance, where a fit has that of its rows."""
+        return 1.0 if self.setup.learned else 1.0 - 1.0 / self.setup.samples.at(0)
+
+    def over(self, values: Array) -> Array:
+        """The mean, or median, over chains: the first axis but one of (..., chains, particles)."""
+        return np.asarray((np.mean if self.middle == "mean" else np.median)(values, axis=-2))
 
 
 class Fit(NamedTuple):
-    """Least squares: bias and fade, their covariance in units of the noise, sum of squares, innovations, noise."""
+    """Least squares: bias and fade, their covariance in units of the noise, sum of squares and number of innovations."""
 
     bias: float
     fade: float
     covariance: Array
     squares: float
     count: int
+    reading: float  # share of the mean square that is of measurement
 
     @property
     def score(self) -> float:
         """Twice the log likelihood, at its best noise."""
-        return -self.count * float(np.log(self.squares / self.count))
+        return -self.count * float(np.log(max(self.squares, _SUREST) / self.count))
 
 
 class Calibration(NamedTuple):
-    """What noise and bias may be: draws (PARTICLES,), and how likely it is that there is a bias."""
+    """What noise and bias may be: draws (PARTICLES,), how likely there is a bias, from how many innovations.
+
+    level: logarithm of what models of real rows read over what they were taken to, draws.
+    """
 
     drift: Drift
     biased: float
     innovations: int
-    level: Array  # of the unit: log of what models of real rows read, over the one in use
+    level: Array
 
 
 def calibrate(series: Series, rng: np.random.Generator) -> Calibration:
-    """Noise and bias of a generation. Raises InputError for fewer than two generations after 0, or a chain that runs off."""
-    n, chains = series.setup.samples.at(0), series.ratios.shape[1]
-    require(chains > 0, "no chain has numbers at the last generation that is to be learned from")
-    require(len(series.generations) > 2, "a calibration takes two generations after 0 or more")
-    plain = _fit(series, biased=False)
-    free = _fit(series, biased=True)
+    """Noise and bias of a generation. Raises InputError for fewer than two generations after 0, or no chain to learn from."""
+    require(series.readings.shape[1] > 0, "no chain has numbers at the last generation that is to be learned from")
+    require(len(series.generations) > 2, "a calibration takes two measured generations after 0 or more")
+    plain, free = _unbiased(series), _biased(series)
     odds = 0.5 * (free.score - plain.score - np.log(max(free.count, 2)))
-    weight = 1.0 if not series.theory else float(1.0 / (1.0 + np.exp(-np.clip(odds, -50.0, 50.0))))
-    pick = rng.random(PARTICLES) < weight
-    fit_noise = [_noise(f, n, series.setup.learned, rng) for f in (plain, free)]
-    noise = np.where(pick, fit_noise[1], fit_noise[0])
+    biased = float(1.0 / (1.0 + np.exp(-np.clip(odds, -50.0, 50.0)))) if series.theory else 1.0
+    pick = rng.random(PARTICLES) < biased
+    noise = np.where(pick, _noise(free, series, rng), _noise(plain, series, rng))
     off = rng.standard_normal((PARTICLES, 2)) @ np.linalg.cholesky(free.covariance).T * np.sqrt(noise)[:, None]
-    bent = np.exp(BEND * rng.standard_normal(PARTICLES))
-    bias = np.where(pick, (free.bias + off[:, 0]) * bent, 0.0)
-    fade = np.where(pick, free.fade + off[:, 1], 0.0)
-    level = np.sqrt(noise / max(series.base, 1)) * rng.standard_normal(PARTICLES)
-    return Calibration(Drift(noise, bias, fade), weight, free.count, level)
+    bend = np.exp(np.clip(BEND * rng.standard_t(BEND_FREEDOM, PARTICLES), -_BENT, _BENT))
+    read = np.where(pick, free.reading, plain.reading)
+    fade = np.clip(free.fade + off[:, 1], *FADES)
+    drift = Drift(
+        noise * (1.0 - 2.0 * read), np.where(pick, (free.bias + off[:, 0]) * bend, 0.0), fade, noise * read
+    )
+    level = np.sqrt(noise / max(series.base, 1.0)) * rng.standard_normal(PARTICLES)
+    return Calibration(drift, biased, free.count, level)
 
 
-def _noise(fit: Fit, n: int, learned: bool, rng: np.random.Generator) -> Array:
-    """Draws of the noise: scaled inverse chi-squared; where rows are the chance, with theirs as two more innovations."""
-    prior = 0 if learned else 2
+def _noise(fit: Fit, series: Series, rng: np.random.Generator) -> Array:
+    """Draws of the noise: scaled inverse chi-squared. Where rows are the chance, theirs counts as two innovations more."""
+    prior = 0 if series.setup.learned else 2
     freedom = max(fit.count - 1, 1) + prior
-    return np.minimum((fit.squares + prior * 2.0 / n) / rng.chisquare(freedom, PARTICLES), _NOISIEST)
+    drawn = (fit.squares + prior * 2.0 / series.setup.samples.at(0)) / rng.chisquare(freedom, PARTICLES)
+    return np.clip(drawn, _SUREST, _NOISIEST)
 
 
-def _fit(series: Series, biased: bool) -> Fit:
-    """Bias and fade by least squares, the noise by turns with them."""
+def _unbiased(series: Series) -> Fit:
+    """The fit without a bias; noise and innovations by turns, as the expected logarithm hangs on the noise."""
+    noise, off = 2.0 / series.setup.samples.at(0), np.zeros(1)
+    for _ in range(3):
+        off = innovations(series, 0.0, 0.0, noise)
+        noise = _mean_square(off)
+    return Fit(0.0, 0.0, np.eye(2), float(np.sum(off**2)), off.size, _read(series, off))
+
+
+def _biased(series: Series) -> Fit:
+    """The fit with a bias, and a fade that is FADE unless the readings say otherwise."""
     from scipy.optimize import least_squares
 
-    noise = 2.0 / series.setup.samples.at(0)
-    best = np.array([0.0, FADE])
-    for _ in range(3 if biased else 1):
+    noise, best = 2.0 / series.setup.samples.at(0), np.array([0.0, FADE])
 
-        def scaled(theta: Array) -> Array:
-            innovations = _innovations(series, float(theta[0]), float(theta[1]), noise)
-            prior = (theta[1] - FADE) / FADE_SD
-            return np.append(innovations / np.sqrt(noise), prior)
+    def scaled(theta: Array, noise: float) -> Array:
+        off = innovations(series, float(theta[0]), float(theta[1]), noise) / np.sqrt(noise)
+        return np.append(off.ravel(), (theta[1] - FADE) / FADE_SD)
 
-        if biased:
-            found = least_squares(scaled, best, diff_step=_DIFFERENT, x_scale=[0.01, 1.0], bounds=([-3, -1], [3, 3]))
-            best = found.x
-        squares = _innovations(series, *best, noise)
-        noise = max(float(np.mean(squares**2)), 1e-12)
-    if not biased:
-        for _ in range(2):
-            squares = _innovations(series, 0.0, 0.0, noise)
-            noise = max(float(np.mean(squares**2)), 1e-12)
-        return Fit(0.0, 0.0, np.eye(2) * 1e-12, float(np.sum(squares**2)), len(squares))
-    information = found.jac.T @ found.jac
-    covariance = np.linalg.inv(information + 1e-9 * np.eye(2)) / noise
-    return Fit(*best, covariance, float(np.sum(squares**2)), len(squares))
+    for _ in range(3):
+        found = least_squares(
+            scaled, best, diff_step=_STEP, x_scale=[0.01, 1.0], bounds=([-3.0, FADES[0]], [3.0, FADES[1]]), args=(noise,)
+        )
+        best = found.x
+        off = innovations(series, *map(float, best), noise)
+        used, noise = noise, _mean_square(off)
+    covariance = np.linalg.inv(found.jac.T @ found.jac + 1e-9 * np.eye(2)) / used
+    return Fit(*map(float, best), covariance, float(np.sum(off**2)), off.size, _read(series, off))
 
 
-def _innovations(series: Series, bias: float, fade: float, noise: float) -> Array:
-    """How far each reading is off the expected chain that has all earlier ones, over the root of its noise's multiple."""
-    drift, chains = Drift(*map(np.asarray, (noise, bias, fade))), series.ratios.shape[1]
-    first = np.repeat(series.ratios[0][:, None], max(_QUIET // chains, 16), axis=1)
-    chain = Chain(series.setup, drift, first, np.random.default_rng(SEED), quiet=True)
+def _read(series: Series, off: Array) -> float:
+    """Share of the innovations' mean square that is of measurement: what the next innovation takes back."""
+    if not series.setup.learned or len(off) < 3:
+        return 0.0
+    back = -float(np.mean(off[1:] * off[:-1])) / max(float(np.mean(off**2)), _SUREST)
+    return float(np.clip(back, 0.0, 0.5))
+
+
+def _mean_square(off: Array) -> float:
+    return float(np.clip(np.mean(off**2), _SUREST, _NOISIEST))
+
+
+def innovations(series: Series, bias: float, fade: float, noise: float) -> Array:
+    """How far each reading is off the expected chain, as a logarithm, over the root of its multiple of the noise.
+
+    (records, chains), 0 for none.
+    """
+    drift, first = Drift(*map(np.asarray, (noise, bias, fade, 0.0))), series.variance[0][:, None]
+    copies = max(_QUIET // len(first), 16)
+    chain = Chain(series.setup, drift, np.repeat(first, copies, axis=1), np.random.default_rng(SEED), quiet=True)
     chain.spread = np.zeros(chain.shape)
     found = []
     for observed in _observations(series):
         chain.step()
-        if observed is None:
-            continue
-        spread = chain.spread[:, 0] / noise
-        off = chain.off(observed[:, None]) + 0.5 * spread * noise
-        found.append((off / np.sqrt(spread))[np.isfinite(off)])
-    return np.concatenate(found)
+        if observed is not None:
+            spread = chain.spread[:, 0] / noise
+            off = chain.off(observed[:, None]) + 0.5 * spread * noise
+            found.append(np.nan_to_num(off / np.sqrt(spread)))
+    return np.array(found)
 
 
-def _observations(series: Series) -> Any:
-    """For every generation after 0: the ratios (chains,), or None where nothing was recorded."""
-    at = {g: row for g, row in zip(series.generations, series.ratios, strict=True)}
+def _observations(series: Series) -> Iterator[Array | None]:
+    """For every generation after 0: variances (chains,), or None where nothing was recorded."""
+    at = dict(zip(series.generations, series.variance, strict=True))
     return (at.get(g) for g in range(1, series.generations[-1] + 1))
 
 
 class Forecast(NamedTuple):
-    """Ratios to come: by generation, chains one by one (generations, chains, particles), and over chains (generations,
+    """Readings to come at these generations: of single chains (generations, chains, particles), over them (generations,
     particles).
     """
 
+    calibration: Calibration
     generations: tuple[int, ...]
     single: Array
     cohort: Array
 
 
-def forecast(series: Series, generations: Sequence[int], seed: int = SEED) -> tuple[Calibration, Forecast]:
-    """Forecast later generations from all that is in the series."""
+def forecast(series: Series, generations: Sequence[int], seed: int = SEED) -> Forecast:
+    """Forecast later generations from all that is in the series. Raises InputError as `calibrate` does."""
     rng = np.random.default_rng(seed)
     found = calibrate(series, rng)
-    chain = _followed(series, found, rng)
-    wanted, paths = sorted(generations), []
-    while chain.t < wanted[-1]:
+    chain, paths = _followed(series, found, rng), []
+    while chain.t < max(generations):
         chain.step()
-        if chain.t in wanted:
-            paths.append(chain.ratio * np.exp(-found.level))
+        if chain.t in generations:
+            read = np.exp(np.sqrt(found.drift.reading) * rng.standard_normal(chain.shape) - found.level)
+            paths.append(series.told(chain.ratio * read))
     single = np.array(paths)
-    over = np.mean if series.middle == "mean" else np.median
-    return found, Forecast(tuple(wanted), single, np.asarray(over(single, axis=1)))
+    return Forecast(found, tuple(sorted(generations)), single, series.over(single))
 
 
 def _followed(series: Series, found: Calibration, rng: np.random.Generator) -> Chain:
     """Particles of every chain at the last measured generation, what is hidden by likelihood."""
     unit = np.exp(found.level)
-    chain = Chain(series.setup, found.drift, series.ratios[0][:, None] * unit, rng)
+    read = np.exp(np.sqrt(found.drift.reading) * rng.standard_normal((series.readings.shape[1], PARTICLES)))
+    chain = Chain(series.setup, found.drift, series.variance[0][:, None] * unit * read, rng)
     for observed in _observations(series):
-        if observed is None:
-            chain.step()
-            continue
-        density = chain.step(observed[:, None] * unit)
-        chain.chosen(_resampled(density, rng), unit)
+        density = chain.step(None if observed is None else observed[:, None] * unit)
+        if density is not None:
+            chain.chosen(_resampled(density, rng), unit)
     return chain
 
 
 def _resampled(density: Array, rng: np.random.Generator) -> NDArray[np.int64]:
     """Indices of particles by their likelihood, evenly spaced (systematic): (chains, particles)."""
-    weights = np.exp(density - density.max(axis=1, keepdims=True))
-    edges = np.cumsum(weights, axis=1)
-    edges /= edges[:, -1:]
     chains, particles = density.shape
-    points = (np.arange(particles) + rng.random((chains, 1))) / particles
+    edges = np.cumsum(np.exp(density - density.max(axis=1, keepdims=True)), axis=1)
+    points = (np.arange(particles) + rng.random((chains, 1))) / particles * edges[:, -1:]
     index = np.stack([np.searchsorted(e, p) for e, p in zip(edges, points, strict=True)])
     return np.minimum(index, particles - 1)

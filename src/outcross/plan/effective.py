@@ -1,9 +1,10 @@
-"""The chain that stands for a measured one: mean and variance under the run's own policy, with a measured noise and bias.
+"""The chain that stands for a measured one: mean and variance under the run's own policy, with measured noise and bias.
 
-It is the exact recursion of web and mixing (M1 to M4, A1, A3: parts keep their mean and scatter) with two numbers that
-are measured instead of known. noise: the relative variance of what so many rows tell of a ratio (2/n of a Gaussian
-column, so 2/noise is an effective sample size). bias: what a generation does to the logarithm of the ratio of rows that
-a model makes, at the ratio of generation 0; at another ratio r it is bias r^fade, as what is narrower is easier to learn.
+It is the exact recursion of a Gaussian chain (M1 to M4, A1, A3: parts keep their mean and scatter) with numbers that are
+measured instead of known. noise: the relative variance of a ratio that so many rows tell (2/n of a Gaussian column, so
+2/noise is an effective sample size). bias: what a generation does to the logarithm of the ratio, by the rows that a
+model makes, at the ratio of real rows; elsewhere it fades by exp(-fade |log ratio|), as a model's own rows are easier
+to learn the farther they are from real ones. reading: what is no part of the model, but of its measurement.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Drift(NamedTuple):
     noise: Array
     bias: Array
     fade: Array
+    reading: Array
 
 
 class Part(NamedTuple):
@@ -82,43 +84,44 @@ class Chain:
         self._anchor: Part | None = None
 
     def step(self, observed: Array | None = None) -> Array | None:
-        """The next generation. With observed ratios (NaN where there is none): their log density, which they then take."""
+        """The next generation. observed (NaN for none) becomes its ratios; returned is the log density of that."""
         self.t += 1
         pool, fitted = self._blended(self._made())
         self.spread = self._carried(pool.rows) ** 2 * self.spread + pool.noise + fitted
         self.mean, nothing = pool.mean, np.zeros(self.shape)
         drawn = self._scaled(pool.ratio, pool.noise)
         self.ratio, self.pool = self._scaled(drawn, fitted), pool._replace(ratio=drawn, noise=nothing)
-        return None if observed is None else self._condition(observed, pool.ratio, pool.noise + fitted, pool.noise)
+        return None if observed is None else self._observe(observed, pool, pool.noise + fitted)
 
     def off(self, observed: Array) -> Array:
         """Log of observed ratios (chains, 1) over the expected ones, which are then as observed: (chains,)."""
         there = np.isfinite(observed)
         found = np.log(np.where(there, observed, 1.0)[:, 0] / self.ratio.mean(axis=1))
-        self._take(np.broadcast_to(observed, self.shape), np.broadcast_to(there, self.shape), 1.0)
+        self._move(np.where(there, observed / self.ratio, 1.0), 1.0, 1.0, there)
         return np.where(there[:, 0], found, np.nan)
 
-    def _condition(self, observed: Array, expected: Array, noise: Array, of_pool: Array) -> Array:
-        """Take on what is observed: the log density of it, by particle."""
-        there = np.isfinite(observed)
-        noise = np.maximum(noise, _SURE)
-        off = np.log(np.where(there, observed, 1.0) / expected) + 0.5 * noise
-        density = np.where(there, -0.5 * (off**2 / noise + np.log(noise)), 0.0)
-        self._take(np.broadcast_to(observed, self.shape), np.broadcast_to(there, self.shape), of_pool / noise)
+    def _observe(self, observed: Array, expected: Part, noise: Array) -> Array:
+        """Take on what is observed (chains, 1), each by the part of chance that is its own: the log density of it.
+
+        An ensemble Kalman step (Evensen 1994) on logarithms, by particle.
+        """
+        there, whole = np.isfinite(observed), np.maximum(noise + self.drift.reading, _SURE)
+        logs = np.log(np.where(there, observed, 1.0) / expected.ratio) + 0.5 * whole
+        density = np.where(there, -0.5 * (logs**2 / whole + np.log(whole)), 0.0)
+        read = self.ratio * np.exp(np.sqrt(self.drift.reading) * self.rng.standard_normal(self.shape))
+        self._move(np.where(there, observed / read, 1.0), noise / whole, expected.noise / whole, there)
         return np.asarray(density)
 
-    def _take(self, observed: Array, there: Any, share: Any) -> None:
-        """Ratios as observed; the pool's by the share of the chance that is its own."""
-        ratio = np.where(there, observed, self.ratio)
-        moved = (ratio / np.maximum(self.ratio, _LEAST)) ** share
-        self.pool = self.pool._replace(ratio=self.pool.ratio * np.where(there, moved, 1.0))
-        self.ratio = ratio
+    def _move(self, factor: Array, share: Any, of_pool: Any, there: Any) -> None:
+        """Move model and pool by their shares of a factor."""
+        self.ratio = self.ratio * factor**share
+        self.pool = self.pool._replace(ratio=self.pool.ratio * factor**of_pool)
         self.spread = np.where(there, 0.0, self.spread)
 
     def _made(self) -> tuple[Array, Array]:
         """Mean and ratio of the law of the rows that the model makes."""
-        level = np.maximum(self.ratio, _LEAST)
-        bias = np.clip(self.drift.bias * np.minimum(level, 1.0) ** self.drift.fade, -_STEEP, _STEEP)
+        level = np.clip(self.ratio, _LEAST, _MOST)
+        bias = np.clip(self.drift.bias * np.exp(-self.drift.fade * np.abs(np.log(level))), -_STEEP, _STEEP)
         return self.mean, level * np.exp(bias)
 
     def _blended(self, made: tuple[Array, Array]) -> tuple[Part, Array]:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from outcross.core.errors import InputError, require
+from outcross.core.schedules import Samples
 from outcross.measures.context import LEVELS
 from outcross.plan.calibrated import Middle, Series
 from outcross.plan.effective import Setup
 from outcross.report.frames import Frame
 from outcross.runs import plugins
-from outcross.runs.spec import Cell, build
+from outcross.runs.spec import Cell
 
-Array = NDArray[np.float64]
-_SMALLEST = 1e-4  # of a tail: less is none
 
 
 class Reads(NamedTuple):
@@ -79,23 +76,17 @@ def readable(frame: Frame, measure: str | None) -> tuple[str, Reads]:
 def series(frame: Frame, cell: int, reads: Reads) -> Series:
     """One quantity of a cell. Raises InputError where generation 0 has no number."""
     chains = sorted(chain for c, chain in frame.chains if c == cell)
-    generations = sorted({s.generation for s in frame.series(cell, reads.quantity)})
+    generations = tuple(s.generation for s in frame.series(cell, reads.quantity))
     label = frame.cells[cell].label
-    require(bool(generations) and generations[0] == 0, f"{label}: {reads.quantity} was not recorded at generation 0")
+    require(generations[:1] == (0,), f"{label}: {reads.quantity} was not recorded at generation 0")
     values = np.array([[_value(frame, (cell, c), g, reads.quantity) for c in chains] for g in generations])
-    floor = frame.floors.get((cell, reads.quantity), np.array([]))
-    real = np.concatenate([floor, values[0]])
+    real = np.concatenate([frame.floors.get((cell, reads.quantity), np.array([])), values[0]])
     real = real[np.isfinite(real)]
     require(len(real) > 0, f"{label}: {reads.quantity} has no number at generation 0")
-    setup = _setup(frame, frame.cells[cell], reads)
-    return Series(
-        setup,
-        tuple(generations),
-        _ratios(values, real, reads, setup),
-        len(real),
-        reads.middle,
-        reads.kind in ("ratio", "tail"),
-    )
+    read = np.exp(real.mean() - values) if reads.kind == "nats" else values / real.mean()
+    tail = {"tail_99": float(LEVELS[0]), "tail_95": float(LEVELS[2])}.get(reads.quantity)
+    theory = reads.kind in ("ratio", "tail")
+    return Series(_setup(frame, frame.cells[cell]), generations, read, len(real), reads.middle, theory, tail)
 
 
 def _value(frame: Frame, key: tuple[int, int], generation: int, quantity: str) -> float:
@@ -103,40 +94,9 @@ def _value(frame: Frame, key: tuple[int, int], generation: int, quantity: str) -
     return np.nan if read is None else read.value
 
 
-def _setup(frame: Frame, cell: Cell, reads: Reads) -> Setup:
-    from outcross.core.schedules import Samples
-
+def _setup(frame: Frame, cell: Cell) -> Setup:
+    """Policy and rows of a cell, as the run settled them."""
     rows = frame.rows_of(cell)
     require(rows is not None, f"{cell.label}: the run has not begun")
-    samples = Samples(**{**cell.samples, "start": rows})
     policy = plugins.make("policies", cell.policy, f"arms.{cell.arm}.policy")
-    return Setup(policy, samples, items_of(frame))
-
-
-def _ratios(values: Array, real: Array, reads: Reads, setup: Setup) -> Array:
-    """Ratios of values to what real rows read, in units in which real rows have 1, less what n rows lose of it."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if reads.kind == "nats":
-            found = np.exp(np.mean(real) - values)
-        elif reads.kind == "tail":
-            level = LEVELS[0] if reads.quantity.endswith("99") else LEVELS[2]
-            found = equivalent(values / np.mean(real), float(level))
-        else:
-            found = values / np.mean(real)
-    found = np.where(found > 0.0, found, np.where(found == 0.0, 1e-12, np.nan))
-    return found if setup.learned else found * (1.0 - 1.0 / setup.samples.at(0))
-
-
-def equivalent(tail: Array, level: float) -> Array:
-    """Variance, over the true one, of a Gaussian with so much of the true mass beyond its `level` and 1 - level."""
-    from scipy.special import ndtri
-
-    mass = np.clip(tail * level, _SMALLEST * level, 0.4)
-    return np.asarray(np.where(np.isfinite(tail), (ndtri(level) / ndtri(mass)) ** 2, np.nan))
-
-
-def tail_of(variance: Array, level: float) -> Array:
-    """The other way round: the tail, over the true one, of a Gaussian of such a variance."""
-    from scipy.special import ndtr, ndtri
-
-    return np.asarray(ndtr(ndtri(level) / np.sqrt(variance)) / level)
+    return Setup(policy, Samples(**{**cell.samples, "start": rows}), items_of(frame))
