@@ -3,64 +3,145 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from outcross.cli.options import Debug, Json, print_json
+from outcross.cli.options import RUNS, Debug, Json, Out, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from outcross.plan.outlook import Outlook
     from outcross.plan.safe import Answer, Plan, Point
+
+_WIDE = 140  # columns of a table that goes elsewhere
 
 
 def command(
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="With --snapshots: the real rows, then what each generation made. With --backtest: runs, or folders.",
+            metavar="[FILE OR RUN]...",
+            show_default=False,
+        ),
+    ] = None,
     rows: Annotated[
         float | None, typer.Option("--rows", help="Rows of every training set.", show_default=False)
     ] = None,
     tolerance: Annotated[
         float, typer.Option("--tolerance", help="Loss that is tolerated, of the measure: 0.05 is 5 %.")
     ] = 0.05,
-    generations: Annotated[int, typer.Option("--generations", "-g", help="Retrainings after the first.")] = 20,
+    generations: Annotated[
+        int | None,
+        typer.Option(
+            "--generations", "-g", help="By which generation; 20, or twice what was measured.", show_default=False
+        ),
+    ] = None,
     measure: Annotated[
-        str, typer.Option("--measure", "-m", help="variance, diversity, tail or perplexity.")
-    ] = "variance",
+        str | None,
+        typer.Option("--measure", "-m", help="variance, diversity, tail or perplexity.", show_default=False),
+    ] = None,
     anchor: Annotated[
-        str, typer.Option("--anchor", help="Which real rows are kept: fresh, fixed or redrawn.")
-    ] = "fresh",
+        str | None,
+        typer.Option(
+            "--anchor",
+            help="Which real rows are kept: fresh, fixed or redrawn; fresh, or the run's.",
+            show_default=False,
+        ),
+    ] = None,
     sampler: Annotated[
         float, typer.Option("--sampler", help="What sampling multiplies standard deviations by; below 1 narrows.")
     ] = 1.0,
+    run: Annotated[
+        str | None, typer.Option("--from", help="Calibrate on this run, by path or name.", show_default=False)
+    ] = None,
+    arm: Annotated[
+        str | None, typer.Option("--arm", help="Which arm of the run; the first by default.", show_default=False)
+    ] = None,
+    first: Annotated[
+        int | None,
+        typer.Option("--first", help="Calibrate on generations up to this one; all by default.", show_default=False),
+    ] = None,
+    snapshots: Annotated[bool, typer.Option("--snapshots", help="Calibrate on files of rows.")] = False,
+    column: Annotated[
+        str | None,
+        typer.Option("--column", "-c", help="Of snapshots: the column of categories.", show_default=False),
+    ] = None,
+    real: Annotated[float, typer.Option("--real", help="Of snapshots: real share of the sets they come from.")] = 0.0,
+    backtest: Annotated[bool, typer.Option("--backtest", help="Forecast recorded runs, and compare.")] = False,
     scenario: Annotated[
         Path | None,
         typer.Option("--scenario", help="A YAML file: a pool that fills with generated rows.", show_default=False),
     ] = None,
     curve: Annotated[bool, typer.Option("--curve", help="The whole trade-off: loss against real share.")] = False,
+    out: Out = RUNS,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     r"""Say how much real data keeps a loss within a tolerance, and what would do instead.
 
-    For models whose fit has the mean and variance of its rows (Gaussians, mixtures fitted by EM, frequencies):
-    expected losses are theorems, single chains are simulated from the exact law.
+    By theorems, for models whose fit has the mean and variance of its rows (Gaussians, mixtures fitted by EM,
+    frequencies); or calibrated on the generations of a run, or on snapshots of data, whatever made them.
 
     [dim]outcross plan --rows 100000 --tolerance 0.05 --generations 20[/dim]
 
-    [dim]outcross plan --rows 1000 --measure tail --anchor fixed --curve[/dim]
+    [dim]outcross plan --from gmm-f9a2 --arm mix10 -m tail --first 10[/dim]
 
-    [dim]outcross plan --scenario web.yaml[/dim]
+    [dim]outcross plan --snapshots real.parquet gen1.parquet gen2.parquet[/dim]
+
+    [dim]outcross plan --backtest runs[/dim]
+
+    Exits with 6 where a calibration cannot tell whether the loss stays within the tolerance.
     """
     from outcross.core.errors import require
 
+    ways = {"--from": run is not None, "--snapshots": snapshots, "--backtest": backtest, "--scenario": bool(scenario)}
+    chosen = [name for name, given in ways.items() if given]
+    require(len(chosen) < 2, f"{' and '.join(chosen)}: give one of them")
+    require(
+        not what or snapshots or backtest,
+        f"{(what or [''])[0]!r}: say what it is: --from RUN, --snapshots or --backtest",
+    )
+    size = _whole(rows)
     if scenario is not None:
         _scenario(scenario, tolerance, json)
-        return
-    require(rows is not None, "give --rows, the rows of every training set, or --scenario FILE")
-    assert rows is not None
+    elif backtest:
+        from outcross.cli.outlook import say_backtest
+
+        say_backtest(what or [], out, measure, tolerance, json)
+    elif run is not None or snapshots:
+        from outcross.cli.outlook import say_outlook
+
+        if run is not None:
+            found = _of_run(run, out, arm, measure, tolerance, generations, anchor, first)
+        else:
+            found = _of_files(what or [], column, measure, size, real, anchor, tolerance, generations)
+        say_outlook(found, curve, json)
+    else:
+        require(size is not None, "give --rows, the rows of every training set, or --from, --snapshots, --scenario")
+        setting = (size, 20 if generations is None else generations, measure or "variance", anchor or "fresh", sampler)
+        _exact(setting, tolerance, curve, json)
+
+
+def _whole(rows: float | None) -> int | None:
+    from outcross.core.errors import require
+
+    if rows is None:
+        return None
     require(rows.is_integer(), f"rows is a whole number, got {rows:g}")
+    return int(rows)
+
+
+def _exact(setting: Any, tolerance: float, curve: bool, json: bool) -> None:
+    """A plan by theorems."""
     from outcross.plan.chain import Setting
     from outcross.plan.safe import plan
 
-    found = plan(Setting(int(rows), generations, measure, anchor, sampler), tolerance)  # type: ignore[arg-type]
+    found = plan(Setting(*setting), tolerance)
     if json:
         print_json(found.json())
         return
@@ -69,30 +150,96 @@ def command(
         _say_curve(found)
 
 
-def _say(found: Plan) -> None:
-    from rich.table import Table
+def _of_run(
+    run: str,
+    out: Path,
+    arm: str | None,
+    measure: str | None,
+    tolerance: float,
+    generations: int | None,
+    anchor: Any,
+    first: int | None,
+) -> Outlook:
+    """A plan calibrated on a run."""
+    from outcross.report.frames import Frame
+    from outcross.report.outlook import outlook
+    from outcross.runs.upkeep import find
 
+    return outlook(Frame(find(run, out)), arm, measure, tolerance, generations, anchor, first)
+
+
+def _of_files(
+    files: Sequence[str],
+    column: str | None,
+    measure: str | None,
+    rows: int | None,
+    real: float,
+    anchor: Any,
+    tolerance: float,
+    generations: int | None,
+) -> Outlook:
+    """A plan calibrated on snapshots."""
+    from outcross.plan.outlook import AGAIN, Outlook
+    from outcross.plan.snapshots import snapshots
+
+    lost = measure or ("diversity" if column else "variance")
+    kept: Any = anchor or "redrawn"
+    series = snapshots([Path(f) for f in files], lost, column, rows, real, kept)
+    by = max(AGAIN, 2 * series.generations[-1]) if generations is None else generations
+    return Outlook(series, f"the loss of {lost}", tolerance, by, kept)
+
+
+def _say(found: Plan) -> None:
     from outcross.cli.progress import console
     from outcross.plan.safe import KEPT
 
     screen = console(stderr=False)
     screen.print(f"[bold]{found.sentence}[/]\n")
-    table = Table(box=None, pad_edge=False)
-    for name, justify in (("question", "left"), ("answer", "right"), ("95 of 100", "right"), ("rests on", "left")):
-        table.add_column(name, justify=justify, no_wrap=name == "answer")  # type: ignore[arg-type]
-    for a in found.answers:
-        table.add_row(a.question, _value(a, a.value), _range(a), f"[dim]{a.basis.partition(':')[0]}[/]")
-    screen.print(table)
+    print_answers(found.answers)
     screen.print(f"\n[dim]Assumed: {KEPT}; rows are independent; every set has {found.setting.rows:,} rows.[/]")
     screen.print("[dim]Without a range: exact in expectation, by the theorem named (docs/theory.md).[/]")
 
 
-def _range(a: Answer) -> str:
-    from outcross.plan.safe import shares
+def print_answers(answers: list[Answer]) -> None:
+    """Answers as a table."""
+    from rich.table import Table
 
+    table = Table(box=None, pad_edge=False)
+    for name, justify in (("question", "left"), ("answer", "right"), ("95 of 100", "right"), ("rests on", "left")):
+        table.add_column(name, justify=justify, no_wrap=name == "answer")  # type: ignore[arg-type]
+    for a in answers:
+        table.add_row(a.question, _value(a, a.value), _range(a), f"[dim]{a.basis.partition(':')[0]}[/]")
+    _print(table)
+
+
+def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Numbers as a table, the first column to the left."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for i, name in enumerate(heads):
+        table.add_column(name, justify="left" if i == 0 else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    """A table, which is cut to the width of a terminal alone."""
+    from outcross.cli.progress import console
+
+    screen = console(stderr=False)
+    if not screen.is_terminal:
+        screen.width = _WIDE
+    screen.print(table)
+
+
+def _range(a: Answer) -> str:
     if a.low == a.high:
         return ""
-    return f"{a.low:,.0f} to {a.high:,.0f}" if a.unit == "generations" else shares(a.low, a.high)
+    low, high = _value(a, a.low), _value(a, a.high)
+    return f"{low.removesuffix(' %') if high.endswith(' %') else low} to {high}"
 
 
 def _value(a: Answer, value: float) -> str:
@@ -109,9 +256,6 @@ def _value(a: Answer, value: float) -> str:
 
 
 def _say_curve(found: Plan) -> None:
-    from rich.table import Table
-
-    from outcross.cli.progress import console
     from outcross.plan.safe import share, shares
 
     def told(p: Point) -> str:
@@ -120,13 +264,9 @@ def _say_curve(found: Plan) -> None:
     def ended(p: Point) -> str:
         return share(p.for_ever) if p.for_ever == p.for_ever else ""
 
-    table = Table(box=None, pad_edge=False)
-    for name in ("real rows", "share", f"loss by {found.setting.generations:,}", "95 of 100 chains", "for ever"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for p in found.curve:
-        table.add_row(f"{p.real:,}", share(p.share), share(p.loss), told(p), ended(p))
-    console(stderr=False).print("")
-    console(stderr=False).print(table)
+    heads = ("real rows", "share", f"loss by {found.setting.generations:,}", "95 of 100 chains", "for ever")
+    print("")
+    print_table(heads, [(f"{p.real:,}", share(p.share), share(p.loss), told(p), ended(p)) for p in found.curve])
 
 
 def _scenario(path: Path, tolerance: float, json: bool) -> None:
@@ -140,25 +280,21 @@ def _scenario(path: Path, tolerance: float, json: bool) -> None:
     if json:
         print_json({"periods": [p.json() for p in found], "tolerance": tolerance, "passed": passed})
         return
-    from rich.table import Table
-
     from outcross.cli.progress import console
     from outcross.plan.safe import share, shares
     from outcross.report.charts import thinned
 
-    table = Table(box=None, pad_edge=False)
     heads = [head for name in wanted.models for head in (f"{name} loses", "95 of 100")]
-    for head in ("period", "rows", "real", *heads):
-        table.add_column(head, justify="right", no_wrap=True)
+    rows = []
     for p in thinned(found, 16):
         cells = [cell for name in wanted.models for cell in (share(p.loss[name]), shares(p.low[name], p.high[name]))]
-        table.add_row(f"{p.period:,}", f"{p.rows:,}", share(p.real), *cells)
+        rows.append((f"{p.period:,}", f"{p.rows:,}", share(p.real), *cells))
     screen = console(stderr=False)
     for name, period in passed.items():
         when = f"in none of {wanted.periods:,} periods" if period is None else f"at period {period:,}"
         screen.print(f"[bold]{name}[/]: passes a loss of {share(tolerance)} of the variance {when}, in expectation")
     screen.print()
-    screen.print(table)
+    print_table(("period", "rows", "real", *heads), rows)
     screen.print(
         "\n[dim]Expected losses are exact (A1, M1); chains: 2,000 drawn from the exact law of Gaussian ones.[/]"
     )

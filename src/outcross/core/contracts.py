@@ -109,7 +109,9 @@ class Rows(NamedTuple):
 class Policy(Protocol):
     """How the next pool is blended: p(i+1) = alpha p_theta(i+1) + beta p(i) + gamma p(0)."""
 
-    anchor: str
+    @property
+    def anchor(self) -> str:
+        """Which original rows are kept: `fixed` or `redrawn`."""
 
     def __hash__(self) -> int:
         """Policies are frozen: plans are cached by them."""

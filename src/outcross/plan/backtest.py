@@ -1,7 +1,7 @@
 """Back-test: forecasts from the first generations of what was measured, beside what came.
 
-Forecasts of one run are dependent: coverage is over all of them, its interval across runs. A loss that never came by the
-last generation is a censored time, not a missing one: an interval that reaches beyond the last generation holds it.
+Forecasts of one run are dependent: coverage is over all of them, its interval across runs. A loss that never came by
+the last generation is a censored time, not a missing one: an interval that reaches beyond that generation holds it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from outcross.plan.calibrated import Forecast, Series, forecast
 
 Array = NDArray[np.float64]
 LEVELS = (0.8, 0.95)
-ORIGINS = (2, 3, 5, 10, 20, 50, 100)  # last generations that a forecast has, where they were recorded
+ORIGINS = (2, 5, 10, 20, 50)  # last generations that a forecast has, where they were recorded
 AHEAD = (1.5, 2.0, 4.0, 10.0)  # generations that are forecast, as multiples of the origin
 
 
@@ -35,7 +35,7 @@ class Tried(NamedTuple):
     scale: Array
 
     @property
-    def held(self) -> Array:
+    def held(self) -> NDArray[np.bool_]:
         """Whether each interval held what came: (levels, values)."""
         return (self.low <= self.came) & (self.came <= self.high)
 
@@ -83,7 +83,7 @@ def cases(series: Series, run: str, family: str, policy: str, measure: str, tole
         if not wanted or not len(chains):
             continue
         past = series.until(origin)
-        later = [g for g in series.generations if g > origin]
+        later = [g for g in series.generations if origin < g <= max(wanted)]
         found = forecast(past, later)
         times = _times(series, chains, past, found, tolerance)
         for generation in wanted:
@@ -122,14 +122,14 @@ def _tried(past: Series, drawn: Array, came: Array, generation: int) -> Tried:
 
 def _times(series: Series, chains: Any, past: Series, found: Forecast, tolerance: float) -> Tried | None:
     """Generations until a single chain first loses the tolerance, in recorded ones; None where all have lost it."""
-    lasting = np.nanmin(past.readings, axis=0) >= 1.0 - tolerance
+    lasting = np.nanmax(series.loss(past.readings), axis=0) <= tolerance
     if not lasting.any():
         return None
     at = [series.generations.index(g) for g in found.generations]
     grid = np.append(np.array(found.generations, dtype=np.float64), np.inf)
     with np.errstate(invalid="ignore"):
-        came = grid[_first(series.readings[np.ix_(at, chains)] < 1.0 - tolerance)][lasting]
-    drawn = grid[_first(found.single < 1.0 - tolerance)][lasting]
+        came = grid[_first(series.loss(series.readings[np.ix_(at, chains)]) > tolerance)][lasting]
+    drawn = grid[_first(series.loss(found.single) > tolerance)][lasting]
     sides = [(0.5 - level / 2.0, 0.5 + level / 2.0) for level in LEVELS]
     low, high = (np.array([np.quantile(drawn, s[i], axis=1, method="nearest") for s in sides]) for i in (0, 1))
     nothing = np.full(len(came), np.nan)
@@ -153,12 +153,13 @@ def coverage(found: Sequence[Case], group: str) -> Coverage:
         _by_run(found, runs, lambda c: c.cohort),
         _by_run(found, runs, lambda c: c.single),
         _by_run(timed, runs, lambda c: c.times),
-        *(_against_naive([of(c) for c in found]) for of in (lambda c: c.cohort, lambda c: c.single)),
+        _against_naive([c.cohort for c in found]),
+        _against_naive([c.single for c in found]),
     )
 
 
 def _by_run(found: Sequence[Case], runs: Sequence[str], of: Callable[[Case], Any]) -> list[Interval]:
-    """Share that was held at each level, its interval across runs; every forecast counts as one, whatever its chains."""
+    """Share that was held at each level, its interval across runs; a forecast counts as one, whatever its chains."""
     counts = np.array([sum(c.run == r for c in found) for r in runs])
     told = []
     for level in range(len(LEVELS)):
@@ -182,4 +183,4 @@ def _against_naive(found: Sequence[Tried]) -> float:
 def _score(came: Array, low: Array, high: Array) -> Array:
     """Width, and how far outside what came lies, at the rate of the level: (levels, values)."""
     rate = 2.0 / (1.0 - np.array(LEVELS))[:, None]
-    return high - low + rate * (np.maximum(low - came, 0.0) + np.maximum(came - high, 0.0))
+    return np.asarray(high - low + rate * (np.maximum(low - came, 0.0) + np.maximum(came - high, 0.0)))

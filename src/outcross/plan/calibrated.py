@@ -1,9 +1,9 @@
 """A chain calibrated on measured generations, and carried forward: forecasts with intervals.
 
 Over all chains of a cell come the noise of a generation and its bias (`effective.Drift`), by least squares on the
-innovations: how far each reading is off the expected chain that has all earlier ones. Whether there is a bias beyond what
-theory has for n rows is weighed by the Bayesian information criterion (Schwarz 1978). Forecasts are simulations of that
-chain from where each measured one stands, over what noise and bias may be.
+innovations: how far each reading is off the expected chain that has all earlier ones. Whether there is a bias beyond
+what theory has for n rows is weighed by the Bayesian information criterion (Schwarz 1978). Forecasts are simulations of
+that chain from where each measured one stands, over what noise and bias may be.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from outcross.plan.effective import Array, Chain, Drift, Setup
 Middle = Literal["mean", "median"]
 PARTICLES, MOST_CHAINS, SEED = 400, 32, 0
 _QUIET = 512  # particles of all chains together whose means are averaged over
-FADE, FADE_SD, FADES = 1.0, 1.5, (-1.0, 12.0)  # of the bias as the ratio changes, before anything is measured
+FADES = (0.0, 12.0)  # what the fade of a bias can be
+KNOWN, FREE = (0.0, 0.3), (1.0, 1.5)  # its mean and sd before anything is measured: of a scaled sampler (G7), of others
 BEND, BEND_FREEDOM = 0.45, 5.0  # logarithm of how much a later bias differs from the measured one: Student's
 _NOISIEST, _SUREST = 4.0, 1e-12  # relative variances that are followed
 _BENT = 2.0  # a bend at most
@@ -37,6 +38,7 @@ class Series:
     generations (records,) from 0; readings (records, chains), over what models of real rows read, NaN for none;
     perplexities are inverted. base: how many fits to real rows that rests on. middle: over which chains a loss is.
     theory: whether the mean chain is known where nothing is biased. tail: the true mass beyond each side, of tails.
+    rises: whether the loss is the relative rise of what is inverted.
     """
 
     setup: Setup
@@ -46,6 +48,11 @@ class Series:
     middle: Middle = "mean"
     theory: bool = True
     tail: float | None = None
+    rises: bool = False
+
+    def loss(self, reading: Array) -> Array:
+        """What is lost at a reading: 1 minus it, or the relative rise of a perplexity."""
+        return np.asarray(1.0 / np.maximum(reading, _SUREST) - 1.0 if self.rises else 1.0 - reading)
 
     def until(self, generation: int) -> Series:
         """What was measured by then, of MOST_CHAINS chains at most that have a number there."""
@@ -83,19 +90,19 @@ class Series:
 
 
 class Fit(NamedTuple):
-    """Least squares: bias and fade, their covariance in units of the noise, sum of squares and number of innovations."""
+    """Least squares: bias and fade, their covariance in units of the noise, sum of squares and count of innovations."""
 
     bias: float
     fade: float
     covariance: Array
     squares: float
-    count: int
+    innovations: int
     reading: float  # share of the mean square that is of measurement
 
     @property
     def score(self) -> float:
         """Twice the log likelihood, at its best noise."""
-        return -self.count * float(np.log(max(self.squares, _SUREST) / self.count))
+        return -self.innovations * float(np.log(max(self.squares, _SUREST) / self.innovations))
 
 
 class Calibration(NamedTuple):
@@ -111,29 +118,32 @@ class Calibration(NamedTuple):
 
 
 def calibrate(series: Series, rng: np.random.Generator) -> Calibration:
-    """Noise and bias of a generation. Raises InputError for fewer than two generations after 0, or no chain to learn from."""
+    """Noise and bias of a generation. Raises InputError for fewer than two generations after 0, or no chain there."""
     require(series.readings.shape[1] > 0, "no chain has numbers at the last generation that is to be learned from")
     require(len(series.generations) > 2, "a calibration takes two measured generations after 0 or more")
     plain, free = _unbiased(series), _biased(series)
-    odds = 0.5 * (free.score - plain.score - np.log(max(free.count, 2)))
+    odds = 0.5 * (free.score - plain.score - np.log(max(free.innovations, 2)))
     biased = float(1.0 / (1.0 + np.exp(-np.clip(odds, -50.0, 50.0)))) if series.theory else 1.0
     pick = rng.random(PARTICLES) < biased
     noise = np.where(pick, _noise(free, series, rng), _noise(plain, series, rng))
     off = rng.standard_normal((PARTICLES, 2)) @ np.linalg.cholesky(free.covariance).T * np.sqrt(noise)[:, None]
-    bend = np.exp(np.clip(BEND * rng.standard_t(BEND_FREEDOM, PARTICLES), -_BENT, _BENT))
+    bend = np.ones(PARTICLES) if series.theory else _bends(rng)
     read = np.where(pick, free.reading, plain.reading)
     fade = np.clip(free.fade + off[:, 1], *FADES)
-    drift = Drift(
-        noise * (1.0 - 2.0 * read), np.where(pick, (free.bias + off[:, 0]) * bend, 0.0), fade, noise * read
-    )
+    drift = Drift(noise * (1.0 - 2.0 * read), np.where(pick, (free.bias + off[:, 0]) * bend, 0.0), fade, noise * read)
     level = np.sqrt(noise / max(series.base, 1.0)) * rng.standard_normal(PARTICLES)
-    return Calibration(drift, biased, free.count, level)
+    return Calibration(drift, biased, free.innovations, level)
+
+
+def _bends(rng: np.random.Generator) -> Array:
+    """How much later biases differ from the measured one, where no theorem has their form: draws."""
+    return np.exp(np.clip(BEND * rng.standard_t(BEND_FREEDOM, PARTICLES), -_BENT, _BENT))
 
 
 def _noise(fit: Fit, series: Series, rng: np.random.Generator) -> Array:
-    """Draws of the noise: scaled inverse chi-squared. Where rows are the chance, theirs counts as two innovations more."""
+    """Draws of the noise: scaled inverse chi-squared. Where rows are the chance, theirs counts as two innovations."""
     prior = 0 if series.setup.learned else 2
-    freedom = max(fit.count - 1, 1) + prior
+    freedom = max(fit.innovations - 1, 1) + prior
     drawn = (fit.squares + prior * 2.0 / series.setup.samples.at(0)) / rng.chisquare(freedom, PARTICLES)
     return np.clip(drawn, _SUREST, _NOISIEST)
 
@@ -148,24 +158,30 @@ def _unbiased(series: Series) -> Fit:
 
 
 def _biased(series: Series) -> Fit:
-    """The fit with a bias, and a fade that is FADE unless the readings say otherwise."""
+    """The fit with a bias, and a fade that is as it was before unless the readings say otherwise."""
     from scipy.optimize import least_squares
 
-    noise, best = 2.0 / series.setup.samples.at(0), np.array([0.0, FADE])
+    noise, best = 2.0 / series.setup.samples.at(0), np.array([0.0, 0.1])
+    middle, sd = KNOWN if series.theory else FREE
 
     def scaled(theta: Array, noise: float) -> Array:
         off = innovations(series, float(theta[0]), float(theta[1]), noise) / np.sqrt(noise)
-        return np.append(off.ravel(), (theta[1] - FADE) / FADE_SD)
+        return np.append(off.ravel(), (theta[1] - middle) / sd)
 
     for _ in range(3):
         found = least_squares(
-            scaled, best, diff_step=_STEP, x_scale=[0.01, 1.0], bounds=([-3.0, FADES[0]], [3.0, FADES[1]]), args=(noise,)
+            scaled,
+            best,
+            diff_step=_STEP,
+            x_scale=[0.01, 1.0],
+            bounds=([-3.0, FADES[0]], [3.0, FADES[1]]),
+            args=(noise,),
         )
         best = found.x
-        off = innovations(series, *map(float, best), noise)
+        off = innovations(series, float(best[0]), float(best[1]), noise)
         used, noise = noise, _mean_square(off)
     covariance = np.linalg.inv(found.jac.T @ found.jac + 1e-9 * np.eye(2)) / used
-    return Fit(*map(float, best), covariance, float(np.sum(off**2)), off.size, _read(series, off))
+    return Fit(float(best[0]), float(best[1]), covariance, float(np.sum(off**2)), off.size, _read(series, off))
 
 
 def _read(series: Series, off: Array) -> float:
@@ -248,4 +264,4 @@ def _resampled(density: Array, rng: np.random.Generator) -> NDArray[np.int64]:
     edges = np.cumsum(np.exp(density - density.max(axis=1, keepdims=True)), axis=1)
     points = (np.arange(particles) + rng.random((chains, 1))) / particles * edges[:, -1:]
     index = np.stack([np.searchsorted(e, p) for e, p in zip(edges, points, strict=True)])
-    return np.minimum(index, particles - 1)
+    return np.asarray(np.minimum(index, particles - 1))

@@ -1,8 +1,8 @@
 """The chain that stands for a measured one: mean and variance under the run's own policy, with measured noise and bias.
 
-It is the exact recursion of a Gaussian chain (M1 to M4, A1, A3: parts keep their mean and scatter) with numbers that are
-measured instead of known. noise: the relative variance of a ratio that so many rows tell (2/n of a Gaussian column, so
-2/noise is an effective sample size). bias: what a generation does to the logarithm of the ratio, by the rows that a
+It is the exact recursion of a Gaussian chain (M1 to M4, A1, A3: parts keep their mean and scatter) with numbers that
+are measured instead of known. noise: the relative variance of a ratio that so many rows tell (2/n of a Gaussian column,
+so 2/noise is an effective sample size). bias: what a generation does to the logarithm of the ratio, by the rows that a
 model makes, at the ratio of real rows; elsewhere it fades by exp(-fade |log ratio|), as a model's own rows are easier
 to learn the farther they are from real ones. reading: what is no part of the model, but of its measurement.
 """
@@ -58,10 +58,10 @@ class Setup(NamedTuple):
         Two categories of heterozygosity H have a relative variance of 2 (1 - 2 H)/(n H) (Wright-Fisher; derived).
         """
         if self.learned:
-            return measured * np.ones_like(ratio)
+            return np.asarray(measured * np.ones_like(ratio))
         n, lost = self.samples.at(0), np.clip(1.0 - ratio, 0.0, 1.0)
         if self.items == "categories":
-            return np.maximum(measured, 2.0 * (2.0 * lost - 1.0) / (n * np.maximum(1.0 - lost, _LEAST)))
+            return np.asarray(np.maximum(measured, 2.0 * (2.0 * lost - 1.0) / (n * np.maximum(1.0 - lost, _LEAST))))
         return measured + (np.maximum(measured, 2.0 / n) - measured) * lost
 
 
@@ -77,8 +77,8 @@ class Chain:
         self.shape = ratio.shape
         self.start = setup.samples.at(0)
         nothing = np.zeros(self.shape)
-        whole = Part(self.start, nothing, np.ones(self.shape), nothing)
-        self.original = whole if setup.learned else self._drawn(whole, self.start)._replace(ratio=ratio, noise=nothing)
+        real = self._drawn(Part(0, nothing, np.ones(self.shape), nothing), self.start)
+        self.original = real._replace(ratio=real.ratio if setup.learned else ratio, noise=nothing)
         self.pool, self.mean, self.ratio = self.original, self.original.mean, ratio
         self.spread = np.ones(self.shape) * drift.noise  # of the logarithm of the ratio, since it was last observed
         self._anchor: Part | None = None
@@ -86,12 +86,13 @@ class Chain:
     def step(self, observed: Array | None = None) -> Array | None:
         """The next generation. observed (NaN for none) becomes its ratios; returned is the log density of that."""
         self.t += 1
-        pool, fitted = self._blended(self._made())
-        self.spread = self._carried(pool.rows) ** 2 * self.spread + pool.noise + fitted
-        self.mean, nothing = pool.mean, np.zeros(self.shape)
+        pool = self._blended(self._made())
+        fitted = self._fitted(pool)
+        self.spread = self._carried(pool.rows) ** 2 * self.spread + pool.noise + fitted.noise
         drawn = self._scaled(pool.ratio, pool.noise)
-        self.ratio, self.pool = self._scaled(drawn, fitted), pool._replace(ratio=drawn, noise=nothing)
-        return None if observed is None else self._observe(observed, pool, pool.noise + fitted)
+        self.mean, self.ratio = fitted.mean, self._scaled(drawn * (fitted.ratio / pool.ratio), fitted.noise)
+        self.pool = pool._replace(ratio=drawn, noise=np.zeros(self.shape))
+        return None if observed is None else self._observe(observed, fitted, pool.noise)
 
     def off(self, observed: Array) -> Array:
         """Log of observed ratios (chains, 1) over the expected ones, which are then as observed: (chains,)."""
@@ -100,16 +101,17 @@ class Chain:
         self._move(np.where(there, observed / self.ratio, 1.0), 1.0, 1.0, there)
         return np.where(there[:, 0], found, np.nan)
 
-    def _observe(self, observed: Array, expected: Part, noise: Array) -> Array:
+    def _observe(self, observed: Array, fitted: Part, of_pool: Array) -> Array:
         """Take on what is observed (chains, 1), each by the part of chance that is its own: the log density of it.
 
         An ensemble Kalman step (Evensen 1994) on logarithms, by particle.
         """
+        noise = of_pool + fitted.noise
         there, whole = np.isfinite(observed), np.maximum(noise + self.drift.reading, _SURE)
-        logs = np.log(np.where(there, observed, 1.0) / expected.ratio) + 0.5 * whole
+        logs = np.log(np.where(there, observed, 1.0) / fitted.ratio) + 0.5 * whole
         density = np.where(there, -0.5 * (logs**2 / whole + np.log(whole)), 0.0)
         read = self.ratio * np.exp(np.sqrt(self.drift.reading) * self.rng.standard_normal(self.shape))
-        self._move(np.where(there, observed / read, 1.0), noise / whole, expected.noise / whole, there)
+        self._move(np.where(there, observed / read, 1.0), noise / whole, of_pool / whole, there)
         return np.asarray(density)
 
     def _move(self, factor: Array, share: Any, of_pool: Any, there: Any) -> None:
@@ -124,12 +126,10 @@ class Chain:
         bias = np.clip(self.drift.bias * np.exp(-self.drift.fade * np.abs(np.log(level))), -_STEEP, _STEEP)
         return self.mean, level * np.exp(bias)
 
-    def _blended(self, made: tuple[Array, Array]) -> tuple[Part, Array]:
-        """The next pool, and the relative variance that the fit adds to it."""
-        policy, n, t = self.setup.policy, self.setup.samples.at(self.t), self.t
-        counts = policy.rows(t, n, self.pool.rows)
-        self._synthetic = counts.synthetic
-        nothing = np.zeros(self.shape)
+    def _blended(self, made: tuple[Array, Array]) -> Part:
+        """The next pool."""
+        counts = self.setup.policy.rows(self.t, self.setup.samples.at(self.t), self.pool.rows)
+        self._synthetic, nothing = counts.synthetic, np.zeros(self.shape)
         parts = []
         if counts.synthetic:
             parts.append(self._drawn(Part(0, *made, nothing), counts.synthetic))
@@ -139,12 +139,14 @@ class Chain:
             parts.append(self._kept(counts.original))
         if counts.fresh:
             parts.append(self._drawn(Part(0, nothing, np.ones(self.shape), nothing), counts.fresh))
-        pool = _together(parts)
-        budget = policy.budget_rows(t, n)
-        fitted = self.drift.noise * np.ones(self.shape) if self.setup.learned else nothing
-        if budget is not None and budget < pool.rows:
-            fitted = fitted + self._drawn(pool, budget).noise
-        return pool, fitted
+        return _together(parts)
+
+    def _fitted(self, pool: Part) -> Part:
+        """What is fitted: all of the pool, or a random part of it; its noise is what comes on top of the pool's."""
+        budget = self.setup.policy.budget_rows(self.t, self.setup.samples.at(self.t))
+        whole = budget is None or budget >= pool.rows
+        fitted = pool._replace(noise=np.zeros(self.shape)) if whole else self._drawn(pool, int(budget or 0))
+        return fitted._replace(noise=fitted.noise + self.drift.noise) if self.setup.learned else fitted
 
     def _kept(self, rows: int) -> Part:
         """The original rows of a pool."""

@@ -212,19 +212,25 @@ def _otherwise(s: Setting, tolerance: float, kept: int | None) -> list[Answer]:
         narrowed = tolerance_of_sampler(tolerance, s.generations)
         question = "narrowing of standard deviations a generation that alone loses the tolerance, at any number of rows"
         answers.append(Answer("sampler", question, *(narrowed,) * 3, "share", "G7, rows to infinity"))
-    if kept is not None and 0 < kept < s.rows:
-        kappa = kept / (s.rows - kept)
-        weight = mixing.best_weight(kappa)
-        gain = mixing.weighted_variance(kept, s.rows - kept, mixing.pooling_weight(kappa))
-        gain = 1.0 - mixing.weighted_variance(kept, s.rows - kept, weight) / gain
-        answers += [
-            Answer("weight", "best weight of the real rows, for a mean", *(weight,) * 3, "share", "M7, known variance"),
-            Answer("weight_gain", "variance of the mean that it takes off pooling", *(gain,) * 3, "share", "M7"),
-        ]
+    answers += weights(kept, s.rows)
     rare = -log(tolerance) / effective_rows(s.rows, s.generations + 1)
     question = f"rarest category that {1.0 - tolerance:.3g} of chains still have, without real rows"
     answers.append(Answer("rarest", question, *(min(rare, 1.0),) * 3, "share", "D4, branching: exact for many rows"))
     return answers
+
+
+def weights(kept: int | None, rows: int) -> list[Answer]:
+    """The best weight of so many real rows of a set, and what it gains; nothing where all rows are of one kind."""
+    if kept is None or not 0 < kept < rows:
+        return []
+    kappa = kept / (rows - kept)
+    weight = mixing.best_weight(kappa)
+    gain = mixing.weighted_variance(kept, rows - kept, mixing.pooling_weight(kappa))
+    gain = 1.0 - mixing.weighted_variance(kept, rows - kept, weight) / gain
+    return [
+        Answer("weight", "best weight of the real rows, for a mean", *(weight,) * 3, "share", "M7, known variance"),
+        Answer("weight_gain", "variance of the mean that it takes off pooling", *(gain,) * 3, "share", "M7"),
+    ]
 
 
 def _rows_without(tolerance: float, s: Setting) -> float:

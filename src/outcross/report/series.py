@@ -16,7 +16,6 @@ from outcross.runs import plugins
 from outcross.runs.spec import Cell
 
 
-
 class Reads(NamedTuple):
     """How a measure of loss reads a quantity: the quantity, over which chains a loss is, and its kind."""
 
@@ -35,8 +34,7 @@ READS: dict[str, dict[str, tuple[Reads, ...]]] = {
     "categories": {
         "diversity": (Reads("heterozygosity_ratio", "mean", "ratio"),),
         "variance": (Reads("heterozygosity_ratio", "mean", "ratio"),),
-        "tail": (Reads("rare_kept_99", "median", "free"), Reads("rare_kept_95", "median", "free")),
-    },
+    },  # what is left of the rare ones obeys D4, not this chain: `outcross tails`
     "images": {
         "variance": (Reads("pixel_variance_ratio", "mean", "free"),),
         "diversity": (Reads("class_entropy_ratio", "mean", "free"),),
@@ -85,8 +83,8 @@ def series(frame: Frame, cell: int, reads: Reads) -> Series:
     require(len(real) > 0, f"{label}: {reads.quantity} has no number at generation 0")
     read = np.exp(real.mean() - values) if reads.kind == "nats" else values / real.mean()
     tail = {"tail_99": float(LEVELS[0]), "tail_95": float(LEVELS[2])}.get(reads.quantity)
-    theory = reads.kind in ("ratio", "tail")
-    return Series(_setup(frame, frame.cells[cell]), generations, read, len(real), reads.middle, theory, tail)
+    theory, rises = reads.kind in ("ratio", "tail"), reads.kind == "nats"
+    return Series(_setup(frame, frame.cells[cell]), generations, read, len(real), reads.middle, theory, tail, rises)
 
 
 def _value(frame: Frame, key: tuple[int, int], generation: int, quantity: str) -> float:
