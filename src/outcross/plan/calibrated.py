@@ -97,12 +97,13 @@ class Fit(NamedTuple):
     covariance: Array
     squares: float
     innovations: int
+    size: float  # mean logarithm of their multiples of the noise
     reading: float  # share of the mean square that is of measurement
 
     @property
     def score(self) -> float:
         """Twice the log likelihood, at its best noise."""
-        return -self.innovations * float(np.log(max(self.squares, _SUREST) / self.innovations))
+        return -self.innovations * (float(np.log(max(self.squares, _SUREST) / self.innovations)) + self.size)
 
 
 class Calibration(NamedTuple):
@@ -150,11 +151,11 @@ def _noise(fit: Fit, series: Series, rng: np.random.Generator) -> Array:
 
 def _unbiased(series: Series) -> Fit:
     """The fit without a bias; noise and innovations by turns, as the expected logarithm hangs on the noise."""
-    noise, off = 2.0 / series.setup.samples.at(0), np.zeros(1)
+    noise = 2.0 / series.setup.samples.at(0)
     for _ in range(3):
-        off = innovations(series, 0.0, 0.0, noise)
+        off, size = innovations(series, 0.0, 0.0, noise)
         noise = _mean_square(off)
-    return Fit(0.0, 0.0, np.eye(2), float(np.sum(off**2)), off.size, _read(series, off))
+    return Fit(0.0, 0.0, np.eye(2), float(np.sum(off**2)), off.size, size, _read(series, off))
 
 
 def _biased(series: Series) -> Fit:
@@ -165,8 +166,9 @@ def _biased(series: Series) -> Fit:
     middle, sd = KNOWN if series.theory else FREE
 
     def scaled(theta: Array, noise: float) -> Array:
-        off = innovations(series, float(theta[0]), float(theta[1]), noise) / np.sqrt(noise)
-        return np.append(off.ravel(), (theta[1] - middle) / sd)
+        off, size = innovations(series, float(theta[0]), float(theta[1]), noise)
+        likely = off.ravel() * np.exp(0.5 * size) / np.sqrt(noise)  # whose squares have the likelihood's minimum
+        return np.append(likely, (theta[1] - middle) / sd)
 
     for _ in range(3):
         found = least_squares(
@@ -178,10 +180,10 @@ def _biased(series: Series) -> Fit:
             args=(noise,),
         )
         best = found.x
-        off = innovations(series, float(best[0]), float(best[1]), noise)
+        off, size = innovations(series, float(best[0]), float(best[1]), noise)
         used, noise = noise, _mean_square(off)
     covariance = np.linalg.inv(found.jac.T @ found.jac + 1e-9 * np.eye(2)) / used
-    return Fit(float(best[0]), float(best[1]), covariance, float(np.sum(off**2)), off.size, _read(series, off))
+    return Fit(float(best[0]), float(best[1]), covariance, float(np.sum(off**2)), off.size, size, _read(series, off))
 
 
 def _read(series: Series, off: Array) -> float:
@@ -196,23 +198,24 @@ def _mean_square(off: Array) -> float:
     return float(np.clip(np.mean(off**2), _SUREST, _NOISIEST))
 
 
-def innovations(series: Series, bias: float, fade: float, noise: float) -> Array:
+def innovations(series: Series, bias: float, fade: float, noise: float) -> tuple[Array, float]:
     """How far each reading is off the expected chain, as a logarithm, over the root of its multiple of the noise.
 
-    (records, chains), 0 for none.
+    (records, chains), 0 for none; and the mean logarithm of those multiples.
     """
     drift, first = Drift(*map(np.asarray, (noise, bias, fade, 0.0))), series.variance[0][:, None]
     copies = max(_QUIET // len(first), 16)
     chain = Chain(series.setup, drift, np.repeat(first, copies, axis=1), np.random.default_rng(SEED), quiet=True)
     chain.spread = np.zeros(chain.shape)
-    found = []
+    found, sizes = [], []
     for observed in _observations(series):
         chain.step()
         if observed is not None:
-            spread = chain.spread[:, 0] / noise
-            off = chain.off(observed[:, None]) + 0.5 * spread * noise
-            found.append(np.nan_to_num(off / np.sqrt(spread)))
-    return np.array(found)
+            size = np.maximum(chain.unsure.mean(axis=1) / noise, _SUREST)
+            off = chain.off(observed[:, None]) + 0.5 * size * noise
+            found.append(np.nan_to_num(off / np.sqrt(size)))
+            sizes.append(np.log(size))
+    return np.array(found), float(np.mean(sizes))
 
 
 def _observations(series: Series) -> Iterator[Array | None]:

@@ -82,24 +82,41 @@ class Chain:
         self.pool, self.mean, self.ratio = self.original, self.original.mean, ratio
         self.spread = np.ones(self.shape) * drift.noise  # of the logarithm of the ratio, since it was last observed
         self._anchor: Part | None = None
+        self._doubt = self._lean = nothing  # relative variance of a fixed anchor; how much of it is in the ratio
+        self._carried: Any = 1.0  # how much of a small difference in the last ratio is in the next, as logarithms
 
     def step(self, observed: Array | None = None) -> Array | None:
         """The next generation. observed (NaN for none) becomes its ratios; returned is the log density of that."""
         self.t += 1
         pool = self._blended(self._made())
         fitted = self._fitted(pool)
-        self.spread = self._carried(pool.rows) ** 2 * self.spread + pool.noise + fitted.noise
+        self.spread = self._carried**2 * self.spread + pool.noise + fitted.noise
+        if self._anchor is not None:
+            self._lean = self._carried * self._lean + self._anchor.rows / pool.rows * self._anchor.ratio / pool.ratio
         drawn = self._scaled(pool.ratio, pool.noise)
         self.mean, self.ratio = fitted.mean, self._scaled(drawn * (fitted.ratio / pool.ratio), fitted.noise)
         self.pool = pool._replace(ratio=drawn, noise=np.zeros(self.shape))
         return None if observed is None else self._observe(observed, fitted, pool.noise)
 
     def off(self, observed: Array) -> Array:
-        """Log of observed ratios (chains, 1) over the expected ones, which are then as observed: (chains,)."""
+        """Log of observed ratios (chains, 1) over the expected ones, which are then as observed: (chains,).
+
+        A fixed anchor, which no one has seen, is learned from it too (a Kalman step).
+        """
         there = np.isfinite(observed)
-        found = np.log(np.where(there, observed, 1.0)[:, 0] / self.ratio.mean(axis=1))
+        found = np.log(np.where(there, observed, 1.0) / self.ratio.mean(axis=1, keepdims=True))
+        if self._anchor is not None:
+            gain = np.where(there, self._lean * self._doubt / np.maximum(self.unsure, _SURE), 0.0)
+            self._anchor = self._anchor._replace(ratio=self._anchor.ratio * np.exp(gain * found))
+            self._doubt = self._doubt * (1.0 - gain * self._lean)
+            self._lean = np.where(there, 0.0, self._lean)
         self._move(np.where(there, observed / self.ratio, 1.0), 1.0, 1.0, there)
-        return np.where(there[:, 0], found, np.nan)
+        return np.where(there, found, np.nan)[:, 0]
+
+    @property
+    def unsure(self) -> Array:
+        """Variance of the logarithm of the ratio since it was last observed, a fixed anchor's included."""
+        return np.asarray(self.spread + self._lean**2 * self._doubt)
 
     def _observe(self, observed: Array, fitted: Part, of_pool: Array) -> Array:
         """Take on what is observed (chains, 1), each by the part of chance that is its own: the log density of it.
@@ -129,17 +146,20 @@ class Chain:
     def _blended(self, made: tuple[Array, Array]) -> Part:
         """The next pool."""
         counts = self.setup.policy.rows(self.t, self.setup.samples.at(self.t), self.pool.rows)
-        self._synthetic, nothing = counts.synthetic, np.zeros(self.shape)
-        parts = []
+        nothing, parts = np.zeros(self.shape), []
         if counts.synthetic:
             parts.append(self._drawn(Part(0, *made, nothing), counts.synthetic))
+        synthetic = sum(p.rows * p.ratio for p in parts)
         if counts.previous:
             parts.append(self._drawn(self.pool, counts.previous))
         if counts.original:
             parts.append(self._kept(counts.original))
         if counts.fresh:
             parts.append(self._drawn(Part(0, nothing, np.ones(self.shape), nothing), counts.fresh))
-        return _together(parts)
+        pool = _together(parts)
+        whole = getattr(self.setup.policy, "keep_all", False)  # then it is in the rows that are kept, too
+        self._carried = 1.0 if whole else synthetic / (pool.rows * pool.ratio)
+        return pool
 
     def _fitted(self, pool: Part) -> Part:
         """What is fitted: all of the pool, or a random part of it; its noise is what comes on top of the pool's."""
@@ -154,6 +174,7 @@ class Chain:
             return self._drawn(self.original, rows)
         if self._anchor is None or self._anchor.rows != rows:
             part = self._drawn(self.original, rows)
+            self._doubt = part.noise
             self._anchor = part._replace(ratio=self._scaled(part.ratio, part.noise), noise=np.zeros(self.shape))
         return self._anchor
 
@@ -172,11 +193,6 @@ class Chain:
             return ratio
         shape = 1.0 / np.maximum(noise, _SURE)
         return np.clip(ratio * self.rng.standard_gamma(shape) / shape, _LEAST, _MOST)
-
-    def _carried(self, rows: int) -> float:
-        """How much of a difference in the last ratio is in the next one, to first order."""
-        whole = getattr(self.setup.policy, "keep_all", False)
-        return 1.0 if whole else self._synthetic / rows
 
     def chosen(self, index: NDArray[np.int64], unit: Array) -> None:
         """Keep these particles (chains, particles) of every chain: what is hidden goes on from likelier ones.

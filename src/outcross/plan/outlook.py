@@ -156,23 +156,21 @@ class Outlook:
 
     def _to_come(self) -> list[Answer]:
         """The policy in use: what is lost, and when the tolerance is."""
-        by, basis = f"generation {self.generations:,}", "carried on"
-        single = self.series.loss(self.ahead.single[-1])
-        cohort = self.series.loss(self.ahead.cohort[-1])
-        over = f"{self.series.middle} of these {single.shape[0]:,} chains"
-        answers = [
-            Answer("loss_expected", f"loss by {by} as it is run, over many chains", *self.used, "", "run anew"),
-            Answer("loss_cohort", f"the same, {over}", *_range(cohort), "", basis),
-            Answer("loss_one_chain", "the same, a single chain", *_range(single), "", basis),
-        ]
-        for key, paths, who in (
-            ("generations", self.ahead.cohort, over),
-            ("generations_one_chain", self.ahead.single, "a single chain"),
-        ):
-            until = self._passed(paths)
-            answers.append(
-                Answer(key, f"generation at which the tolerance is lost, {who}", *until, "generations", basis)
-            )
+        by, over = (
+            f"generation {self.generations:,}",
+            f"{self.series.middle} of these {len(self.ahead.single[0]):,} chains",
+        )
+        whose = {"cohort": (over, self.ahead.cohort), "one_chain": ("a single chain", self.ahead.single)}
+        if len(self.ahead.single[0]) == 1:
+            del whose["cohort"]
+        used = f"loss by {by} as it is run, {self.series.middle} over many chains"
+        answers = [Answer("loss", used, *self.used, "", "run anew")]
+        for key, (who, paths) in whose.items():
+            lost = _range(self.series.loss(paths[-1]))
+            answers.append(Answer(f"loss_{key}", f"the same, {who}", *lost, "", "carried on"))
+        for key, (who, paths) in whose.items():
+            question = f"generation at which the tolerance is lost, {who}"
+            answers.append(Answer(f"generations_{key}", question, *self._passed(paths), "generations", "carried on"))
         return answers
 
     def _passed(self, paths: Array) -> Interval:

@@ -15,7 +15,7 @@ from outcross.core import policies
 from outcross.core.contracts import Generation
 from outcross.core.errors import InputError, require
 from outcross.core.rng import FIXED
-from outcross.core.schedules import Samples
+from outcross.core.schedules import MOST, Samples
 from outcross.measures import categories, moments, tails
 from outcross.measures.context import Array, Context, Reference
 from outcross.plan.calibrated import Series
@@ -23,6 +23,7 @@ from outcross.plan.chain import Anchor
 from outcross.plan.effective import Setup
 from outcross.sources.tables import read_categories, read_rows
 
+_COLUMN = "all columns have to be; of categories, name one with --column"
 _LEVELS = {"tail_99": 0.01, "tail_95": 0.05}
 
 
@@ -60,6 +61,7 @@ def snapshots(
     found, sizes, quantity = _numbers(paths, measure) if column is None else _categories(paths, measure, column)
     policy = policies.mix(real, anchor) if real else policies.replace()
     n = sizes[1] if rows is None else rows
+    require(2 <= n <= MOST, f"rows is 2 to 1e12, got {n:,}")
     setup = Setup(policy, Samples(n), "numbers" if column is None else "categories")
     read = np.array([1.0, *found])[:, None]
     require(bool(np.isfinite(read).all()), "a snapshot has too few rows, or the real rows do, to have a tail")
@@ -70,7 +72,7 @@ def snapshots(
 def _numbers(paths: Sequence[Path], measure: str) -> tuple[list[float], list[int], str]:
     """Readings of snapshots of numeric columns, rows of every file, and which quantity it is."""
     require(measure in ("variance", "tail"), f"numeric columns have a variance and a tail, not {measure!r}")
-    tables = [read_rows(path) for path in paths]
+    tables = [_table(path) for path in paths]
     names = tables[0][1]
     for path, (_, other) in zip(paths[1:], tables[1:], strict=True):
         if sorted(other) != sorted(names):
@@ -87,6 +89,13 @@ def _numbers(paths: Sequence[Path], measure: str) -> tuple[list[float], list[int
         if np.isfinite(values).all():
             break
     return values, [len(rows) for rows in items], quantity
+
+
+def _table(path: Path) -> tuple[Array, tuple[str, ...]]:
+    try:
+        return read_rows(path)
+    except InputError as e:
+        raise InputError(str(e).replace("choose numeric columns with source.columns=[...]", _COLUMN)) from e
 
 
 def _categories(paths: Sequence[Path], measure: str, column: str) -> tuple[list[float], list[int], str]:

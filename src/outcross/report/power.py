@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from outcross.core.errors import InputError, require
-from outcross.plan.power import Need, need
+from outcross.plan.chain import Anchor
+from outcross.plan.power import Need, by_theory, need
 from outcross.report.charts import number
 from outcross.report.frames import Frame, finite
 from outcross.runs import plugins
@@ -66,6 +67,16 @@ class Power(NamedTuple):
                 for n in self.needs
             ],
         }
+
+
+def known(
+    rows: int, real: float, anchor: Anchor, generations: int, measure: str, effect: float | None, wanted: float
+) -> Power:
+    """What theory tells of a real share against none, at some generations up to the last. Raises InputError."""
+    require(generations >= 1, f"generations is 1 or more, got {generations:,}")
+    at = sorted({round(generations ** (k / 7)) for k in range(8)})
+    needs = by_theory(rows, real, anchor, at, measure, wanted, effect)
+    return Power(measure, "ratio", f"{100 * real:g} % {anchor} real rows", "none", effect, wanted, needs)
 
 
 def power(
