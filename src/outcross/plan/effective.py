@@ -19,7 +19,7 @@ from outcross.core.schedules import Samples
 
 Array = NDArray[np.float64]
 _LEAST, _MOST, _STEEP = 1e-12, 1e12, 5.0  # ratios, and nats a generation, that are followed
-_SURE = 1e-12  # a noise that is none
+_SURE, _NOISIEST = 1e-12, 4.0  # a noise that is none, and the most that is followed
 
 
 class Drift(NamedTuple):
@@ -61,7 +61,8 @@ class Setup(NamedTuple):
             return np.asarray(measured * np.ones_like(ratio))
         n, lost = self.samples.at(0), np.clip(1.0 - ratio, 0.0, 1.0)
         if self.items == "categories":
-            return np.asarray(np.maximum(measured, 2.0 * (2.0 * lost - 1.0) / (n * np.maximum(1.0 - lost, _LEAST))))
+            two = 2.0 * (2.0 * lost - 1.0) / (n * np.maximum(1.0 - lost, _LEAST))
+            return np.asarray(np.clip(two, measured, np.maximum(measured, _NOISIEST)))
         return measured + (np.maximum(measured, 2.0 / n) - measured) * lost
 
 
@@ -184,7 +185,11 @@ class Chain:
         if self.setup.learned or left <= 0.0:
             return Part(rows, law.mean, law.ratio, np.zeros(self.shape))
         mean = law.mean + np.sqrt(law.ratio * left / rows) * self.rng.standard_normal(self.shape)
-        noise = self.setup.noise(self.drift.noise, law.ratio) * (left * self.start / rows)
+        measured = self.drift.noise * np.ones(
+            self.shape
+        )  # as it was on the whole, where the expected chain is compared
+        noise = measured if self.quiet else self.setup.noise(measured, law.ratio)
+        noise = noise * (left * self.start / rows)
         return Part(rows, mean, law.ratio * (1.0 - left / rows), noise)
 
     def _scaled(self, ratio: Array, noise: Array) -> Array:
