@@ -27,6 +27,7 @@ KNOWN, FREE = (0.0, 0.3), (1.0, 1.5)  # its mean and sd before anything is measu
 BEND, BEND_FREEDOM = 0.45, 5.0  # logarithm of how much a later bias differs from the measured one: Student's
 _NOISIEST, _SUREST = 4.0, 1e-12  # relative variances that are followed
 _BENT = 2.0  # a bend at most
+_STEEPEST = 4.0  # nats a generation
 _STEP = 1e-4  # of a numerical derivative
 _OUTERMOST, _THICKEST = 1e-4, 40.0  # tails, over the true one, that are told apart
 
@@ -162,13 +163,13 @@ def _biased(series: Series) -> Fit:
     """The fit with a bias, and a fade that is as it was before unless the readings say otherwise."""
     from scipy.optimize import least_squares
 
-    noise, best = 2.0 / series.setup.samples.at(0), np.array([0.0, 0.1])
+    noise, best = 2.0 / series.setup.samples.at(0), np.array([1.0, 1.1])  # 1 more than both: steps are relative
     middle, sd = KNOWN if series.theory else FREE
 
     def scaled(theta: Array, noise: float) -> Array:
-        off, size = innovations(series, float(theta[0]), float(theta[1]), noise)
+        off, size = innovations(series, float(theta[0]) - 1.0, float(theta[1]) - 1.0, noise)
         likely = off.ravel() * np.exp(0.5 * size) / np.sqrt(noise)  # whose squares have the likelihood's minimum
-        return np.append(likely, (theta[1] - middle) / sd)
+        return np.append(likely, (theta[1] - 1.0 - middle) / sd)
 
     for _ in range(3):
         found = least_squares(
@@ -176,14 +177,15 @@ def _biased(series: Series) -> Fit:
             best,
             diff_step=_STEP,
             x_scale=[0.01, 1.0],
-            bounds=([-3.0, FADES[0]], [3.0, FADES[1]]),
+            bounds=([-_STEEPEST, 1.0 + FADES[0]], [_STEEPEST, 1.0 + FADES[1]]),
             args=(noise,),
         )
         best = found.x
-        off, size = innovations(series, float(best[0]), float(best[1]), noise)
+        bias, fade = (float(v) - 1.0 for v in best)
+        off, size = innovations(series, bias, fade, noise)
         used, noise = noise, _mean_square(off)
     covariance = np.linalg.inv(found.jac.T @ found.jac + 1e-9 * np.eye(2)) / used
-    return Fit(float(best[0]), float(best[1]), covariance, float(np.sum(off**2)), off.size, size, _read(series, off))
+    return Fit(bias, fade, covariance, float(np.sum(off**2)), off.size, size, _read(series, off))
 
 
 def _read(series: Series, off: Array) -> float:
