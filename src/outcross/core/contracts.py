@@ -24,6 +24,14 @@ def later(default: Any) -> Any:
     return field(default=default, metadata={"later": True})
 
 
+def node(group: str, default: Mapping[str, Any] | None = None, many: bool = False) -> Any:
+    """A dataclass field that holds an object of a group (`families`, say): in an experiment a node of its own.
+
+    default: the node where nothing is said; without one it must be given. many: a mapping of names to such nodes.
+    """
+    return field(metadata={"node": group, "many": many, "given": default})
+
+
 @runtime_checkable
 class Model(Protocol):
     """A fitted model: a value, never changed.

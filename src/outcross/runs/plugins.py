@@ -125,7 +125,27 @@ def settings(make: Callable[..., Any]) -> type[BaseModel] | None:
         name: (hints.get(name, Any), _default(p, made.get(name, dataclasses.MISSING)))
         for name, p in signature.parameters.items()
     }
+    for inner in _nodes(make):  # objects here, nodes of an experiment there
+        given = inner.metadata["given"]
+        fields[inner.name] = (dict[str, Any], ... if given is None else Field(default_factory=lambda g=given: dict(g)))
     return create_model(f"{make.__module__}.{make.__qualname__}", __config__=CONFIG, **fields)
+
+
+def _nodes(make: Any) -> list[dataclasses.Field[Any]]:
+    """The fields of a dataclass that hold objects described by nodes of their own (`core.contracts.node`)."""
+    return [f for f in dataclasses.fields(make) if "node" in f.metadata] if dataclasses.is_dataclass(make) else []
+
+
+def _within(group: str, tree: Mapping[str, Any], where: str, each: Callable[[str, Any, str], Any]) -> dict[str, Any]:
+    """A node with `each` done to every node inside it: called with the group, the node and its path."""
+    done = dict(tree)
+    for inner in _nodes(factory(group, tree["kind"])):
+        of, value, path = inner.metadata["node"], tree[inner.name], f"{where}.{inner.name}"
+        if inner.metadata["many"]:
+            done[inner.name] = {name: each(of, node, f"{path}.{name}") for name, node in value.items()}
+        else:
+            done[inner.name] = each(of, value, path)
+    return done
 
 
 def _hints(make: Any) -> dict[str, Any]:
@@ -149,6 +169,8 @@ CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=
 
 def settle(group: str, node: Mapping[str, Any], where: str) -> dict[str, Any]:
     """A node with every default filled in and every value checked. Raises InputError naming the key's path."""
+    if not isinstance(node, Mapping):
+        raise InputError(f"{where} is a mapping with a kind, got {node!r}")
     rest = dict(node)
     kind = rest.pop("kind", None)
     if not isinstance(kind, str):
@@ -157,12 +179,13 @@ def settle(group: str, node: Mapping[str, Any], where: str) -> dict[str, Any]:
         model = parameters(group, kind)
     except InputError as e:
         raise InputError(f"{where}.kind: {e}") from e
-    return {"kind": kind, **(rest if model is None else checked(model, rest, where))}
+    return _within(group, {"kind": kind, **(rest if model is None else checked(model, rest, where))}, where, settle)
 
 
 def named(group: str, node: Mapping[str, Any]) -> dict[str, Any]:
     """A settled node as digests take it: without settings that came later, where they are at their defaults."""
     made = factory(group, node["kind"])
+    node = _within(group, node, "", lambda of, inner, _: named(of, inner))
     fields = dataclasses.fields(made) if dataclasses.is_dataclass(made) else ()
     late = {f.name: f.default for f in fields if f.metadata.get("later")}
     return {k: v for k, v in node.items() if not (k in late and v == late[k])}
@@ -178,7 +201,7 @@ def checked(model: type[BaseModel], tree: Mapping[str, Any], where: str) -> dict
 
 def make(group: str, node: Mapping[str, Any], where: str) -> Any:
     """The object that a settled node describes. Raises InputError with the path of the node."""
-    rest = {k: v for k, v in node.items() if k != "kind"}
+    rest = {k: v for k, v in _within(group, node, where, make).items() if k != "kind"}
     try:
         return factory(group, node["kind"])(**rest)
     except InputError as e:
