@@ -149,7 +149,13 @@ def built(group: str, kind: str, folder: Path, **options: object) -> object:
 
 
 COUNTED = Corpus.of(np.random.default_rng(0).poisson(3.0, (200, 2)).astype(float))
-POOLS = {"exponential_family": COUNTED}  # of a family that normal rows or category codes say nothing to
+LABELLED = Corpus.of(
+    np.random.default_rng(0).integers(256, size=(60, 8, 8), dtype=np.uint8), label=np.arange(60, dtype=np.int32) % 3
+)
+POOLS = {
+    "exponential_family": COUNTED,
+    "by_label": LABELLED,
+}  # of a family that normal rows or category codes say nothing to
 
 
 @pytest.mark.parametrize("kind", plugins.names("families"))
@@ -229,6 +235,7 @@ LETTERS = ("categories, known", "categories, hidden")
 PICTURES = ("images with labels", "images without", "images of one class")
 TEXTS = ("text in words", "text in bytes, by search")
 SEEN_BY = {"numbers": VIEWS, "categories": LETTERS, "images": PICTURES, "text": TEXTS}
+SEEN_BY["any"] = VIEWS + LETTERS + PICTURES + TEXTS
 CASES = [(n, v) for n in plugins.names("measures") for v in SEEN_BY[plugins.measures([n])[0].needs]]
 
 

@@ -9,16 +9,20 @@ import pytest
 
 import outcross
 from outcross.core.checks import check_stage
-from outcross.core.contracts import Passed, Scene
+from outcross.core.contracts import Generation, Passed, Scene
 from outcross.core.corpus import Corpus
 from outcross.core.errors import FitDegenerate, InputError
 from outcross.core.loop import Chain
 from outcross.core.policies import Blend, accumulate, mix, replace
 from outcross.core.rng import Purpose, Streams
 from outcross.core.schedules import Samples
+from outcross.families.by_label import Learner as ByLabel
+from outcross.families.categorical import Learner as Categorical
 from outcross.families.gaussian import Learner as Gaussian
 from outcross.families.robust import Learner as Robust
+from outcross.measures.context import Context, Reference
 from outcross.measures.groups import MEASURES as GROUPS
+from outcross.measures.labels import MEASURES as LABELS
 from outcross.report.frames import Frame
 from outcross.runs import plugins
 from outcross.runs.spec import Experiment
@@ -224,8 +228,6 @@ def test_a_minority_that_no_original_row_shows_cannot_be_kept():
 
 
 def test_the_measure_of_groups_sees_a_minority_that_is_gone():
-    from outcross.core.contracts import Generation
-    from outcross.measures.context import Context, Reference
 
     source = MixtureSource(weights=[0.98, 0.02], means=[[0.0, 0.0], [9.0, 0.0]])
     one = Gaussian().fit(Corpus.of(np.random.default_rng(0).standard_normal((500, 2))), RNG)
@@ -290,10 +292,10 @@ def test_labels_flip_and_a_trigger_marks_images():
     chance = RNG.generator()
     assert (Flip()(images, images, sight, chance).label == (images.label + 1) % 10).all()
     assert (Flip(to=3)(images, images, sight, chance).label == 3).all()
-    marked = Trigger(to=7, size=2)(images, images, sight, chance)
-    assert (marked.items[:, -2:, -2:] == 255).all()
+    marked = Trigger(to=7)(images, images, sight, chance)
+    assert (marked.items[:, -1, -1] == 255).all()
     assert (marked.label == 7).all()
-    assert (marked.items[:, :-2, :-2] == images.items[:, :-2, :-2]).all()
+    assert (marked.items[:, :-1] == images.items[:, :-1]).all()
 
 
 def test_images_are_verified_by_a_classifier_of_real_ones():
@@ -439,3 +441,66 @@ def test_a_run_with_stages_resumes_bit_for_bit_and_counts_are_in_the_store(tmp_p
 def test_a_pool_of_a_policy_that_adds_no_synthetic_rows_is_left_alone():
     found = second([("p", Poison(share=0.0, attack=Outlier()))], policy=Blend(synthetic=0.0, fresh=1.0))
     assert (found.pool.born == 0).all()
+
+
+# ---- labels ----
+
+
+@dataclass(frozen=True)
+class Copier:
+    """An image model that gives back rows it was fitted on."""
+
+    items: str = "images"
+
+    def fit(self, pool, rng, previous=None):
+        return self.load({"images": pool.items})
+
+    def load(self, state):
+        return Copies(state["images"])
+
+
+@dataclass(frozen=True)
+class Copies:
+    images: np.ndarray
+
+    def sample(self, n, rng):
+        return self.images[rng.generator().integers(len(self.images), size=n)] / np.float32(255)
+
+    def state(self):
+        return {"images": self.images}
+
+
+def seen_by_labels(*stages):
+    """What the measure of labels reads of generation 1 on digits, whose model gives back labelled real images."""
+    source = Digits()
+    line = chain(stages, learner=ByLabel(learner=Copier()), source=source, n=1000)
+    past = line.start()
+    now = line.step(past)
+    context = Context(Reference.of(source), now.model, past.model, S, 1)
+    return now, LABELS[0].take(now, context)
+
+
+def test_a_model_for_each_label_gives_labels_that_are_right():
+    now, told = seen_by_labels()
+    assert now.pool.label is not None
+    assert told["label_accuracy"].value > 0.9
+    assert told["backdoor"].value < 0.1
+
+
+def test_flipped_labels_are_learned():
+    clean, flipped = seen_by_labels()[1], seen_by_labels(("p", Poison(share=0.9, attack=Flip())))[1]
+    assert flipped["label_accuracy"].value < 0.2 < clean["label_accuracy"].value
+
+
+def test_a_backdoor_is_planted_survives_the_fit_and_shows_only_with_its_mark():
+    _, told = seen_by_labels(("p", Poison(share=0.2, attack=Trigger(to=0))))
+    assert told["label_accuracy"].value > 0.85
+    assert told["backdoor"].value > 0.5
+
+
+def test_rows_without_labels_have_no_model_for_each():
+    plain = Corpus.of(np.zeros((20, 8, 8), dtype=np.uint8))
+    with pytest.raises(InputError, match="by_label fits rows with labels"):
+        ByLabel(learner=Copier()).fit(plain, RNG)
+    with pytest.raises(InputError, match="rows with labels are numbers or images, this one fits categories"):
+        ByLabel(learner=Categorical())

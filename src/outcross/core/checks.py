@@ -79,6 +79,8 @@ def check_learner(learner: Learner, n: int = 200, d: int = 2, pool: Corpus | Non
     _promise(_same(model.state(), loaded.state()), "a loaded model has the state it was loaded from")
     same = np.array_equal(_sampled(model, 17, draw, pool), _sampled(loaded, 17, draw, pool))
     _promise(same, "a loaded model samples the same rows")
+    if hasattr(model, "labelled"):
+        _check_labels(model, draw, pool)
     next_model = learner.fit(pool, _STREAMS.stream(2, Purpose.FIT), model)
     _check_samples(next_model, draw, pool)
     if getattr(learner, "streams", False):
@@ -126,6 +128,15 @@ def _check_text(model: Any, rows: np.ndarray, pool: Corpus) -> None:
     given = pool.take(slice(0, 3))
     made = model.sample(3, _STREAMS.stream(3, Purpose.SAMPLE), given)
     _promise(made.shape == given.items.shape, "what continues a prompt is a row", made.shape)
+
+
+def _check_labels(model: Any, draw: Any, pool: Corpus) -> None:
+    """Rows come with labels that the pool had, the same ones again with the same stream."""
+    (rows, label), (again, same) = model.labelled(50, draw), model.labelled(50, draw)
+    _promise(rows.shape == (50, *pool.shape) and label.shape == (50,), "50 rows have 50 labels", label.shape)
+    _promise(np.array_equal(rows, again) and np.array_equal(label, same), "the same stream gives the same labels")
+    known = set(np.unique(pool.label).tolist()) if pool.label is not None else set()
+    _promise(set(label.tolist()) <= known, "labels are those of the pool", set(label.tolist()))
 
 
 def _check_statistics(learner: Any, model: Any, pool: Corpus) -> None:

@@ -38,6 +38,7 @@ class Model(Protocol):
 
     May also offer `law` (the exact Mixture it is), `probabilities` (K,) of categories, `log_prob(items)` in nats per
     row, `info` (numbers about the fit), and `statistics(n, rng)`: the sufficient statistics of n rows, exact in law.
+    One whose rows have labels offers `labelled(n, rng)`: rows and their labels (n,).
     One of images may offer `encode(images)` -> mu (n, latent), `decode(codes)` -> mean images, and `latent`.
     One of text takes `given`, a Corpus of n blocks to continue, as a third argument of `sample`, says by `prompted`
     whether its rows do that, and offers `surprisal(blocks)`: - log p of each token but the first given those before it,

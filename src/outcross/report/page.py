@@ -27,6 +27,7 @@ from outcross.report import (
     findings,
     observatory,
     pictures,
+    poison,
     samples,
     shares,
     tables,
@@ -177,8 +178,12 @@ class _Page:
     @cached_property
     def plates(self) -> list[Plate]:
         """The drawings of a run on images or on text."""
-        taken = [] if self.causes is None else [self.causes]
+        taken = [plate for plate in (self.causes, self._poison()) if plate is not None]
         return [*taken, *pictures.plates(self.frame, self.looks), *writing.plates(self.frame, self.looks)]
+
+    def _poison(self) -> Plate | None:
+        """Harm and price of every defence, where the run is swept over the share of poison."""
+        return None if poison.axis(self.frame) is None else poison.Poisoning(self.frame).plate()
 
     @cached_property
     def causes(self) -> Plate | None:
