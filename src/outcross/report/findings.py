@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from outcross.measures.phase import DISTANCES, RATIOS, limits
 from outcross.report.charts import number
@@ -193,10 +193,15 @@ def method(frame: Frame) -> str:
 
 
 def policy(cell: Cell) -> str:
-    """The policy of a cell in words."""
-    rest = {k: v for k, v in cell.policy.items() if k != "kind" and v is not None}
+    """The policy of a cell in words, and the stages that its rows pass."""
+    return "; then ".join([_node(cell.policy), *(_node(s) for s in cell.stages.values())])
+
+
+def _node(node: Mapping[str, Any]) -> str:
+    """What a node of an experiment says, in words."""
+    rest = {k: _node(v) if isinstance(v, Mapping) else v for k, v in node.items() if k != "kind" and v is not None}
     told = ", ".join(f"{k} {v}" for k, v in rest.items())
-    return str(cell.policy["kind"]) + (f" ({told})" if told else "")
+    return str(node["kind"]) + (f" ({told})" if told else "")
 
 
 def phases(frame: Frame, found: Sequence[Verdict]) -> str:

@@ -189,9 +189,7 @@ class Poisoning:
         if not wild:
             return "No share of poison that was tried makes the spread run away"
         least = min(wild, key=lambda n: n.critical.value)
-        held = (
-            f"; {len(self.lines) - len(wild)} of {len(self.lines)} defences hold" if len(wild) < len(self.lines) else ""
-        )
+        held = f"; {len(self.lines) - len(wild)} of {len(self.lines)} lines hold" if len(wild) < len(self.lines) else ""
         return f"Poison runs away from a share of {percent(least.critical.value)} on ({least.name}){held}"
 
     def plate(self) -> Plate:
