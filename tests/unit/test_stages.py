@@ -53,7 +53,7 @@ def scene(n=1000, source=SOURCE, learner=None, model=None):
     def more(m):
         return Corpus.of(model.sample(m, S.stream(0, Purpose.SAMPLE).another(next(calls))), 1)
 
-    return Scene(1, n, model, original, source.columns, source.validation, more)
+    return Scene(1, n, n, model, original, source.columns, source.validation, more)
 
 
 def made(n=1000, born=1, shift=0.0, seed=0):
@@ -154,7 +154,7 @@ def test_every_stage_keeps_the_contract(kind):
     def repeatable(m):
         return made(m, seed=m)
 
-    check_stage(STAGES[kind], rows, fresh._replace(samples=200, more=repeatable))
+    check_stage(STAGES[kind], rows, fresh._replace(samples=200, due=200, more=repeatable))
 
 
 def test_the_contract_rejects_a_stage_that_writes_into_its_rows():
@@ -209,7 +209,7 @@ def test_a_detector_cannot_tell_a_perfect_model():
 def test_small_groups_get_real_rows_until_they_have_their_share():
     source = MixtureSource(weights=[0.9, 0.1], means=[[0.0, 0.0], [9.0, 0.0]])
     rows = Corpus.of(np.random.default_rng(0).standard_normal((500, 2)), 1)  # the minority is gone
-    place = Scene(1, 500, None, source.draw(500, RNG), source.columns, source.validation)
+    place = Scene(1, 500, 500, None, source.draw(500, RNG), source.columns, source.validation)
     done = Groups(centres=[[0.0, 0.0], [9.0, 0.0]])(rows, place, RNG)
     there = (done.rows.items[:, 0] > 4.5).sum()
     assert len(done.rows) == 500
@@ -222,7 +222,7 @@ def test_small_groups_get_real_rows_until_they_have_their_share():
 def test_a_minority_that_no_original_row_shows_cannot_be_kept():
     source = MixtureSource(weights=[0.9, 0.1], means=[[0.0, 0.0], [9.0, 0.0]])
     rows = Corpus.of(np.zeros((50, 2)))
-    place = Scene(1, 50, None, rows, source.columns, source.validation)
+    place = Scene(1, 50, 50, None, rows, source.columns, source.validation)
     with pytest.raises(FitDegenerate, match="no original row of group 1"):
         Groups(centres=[[0.0, 0.0], [9.0, 0.0]])(rows, place, RNG)
 
@@ -259,6 +259,15 @@ def test_poison_takes_the_place_of_generated_rows_and_only_of_those():
         second([("p", Poison(share=0.6, attack=Outlier()))], policy=mix(0.5))
 
 
+def test_what_a_verifier_draws_again_is_poisoned_as_much_as_the_rest():
+    guard = Verify(above=-0.5, score=Column())
+    found = second([("p", Poison(share=0.1, attack=Outlier(distance=50.0))), ("guard", guard)], policy=mix(0.5))
+    poison, judged = found.stages
+    assert poison.seen > 200
+    assert poison.altered == pytest.approx(0.2 * poison.seen, abs=3)
+    assert judged.passed == 200
+
+
 @pytest.mark.parametrize(("when", "hit"), [("every", [1, 2, 3]), ("once", [1]), ([2, 3], [2, 3])])
 def test_an_attack_comes_when_it_is_said_to(when, hit):
     line = chain([("p", Poison(share=0.1, when=when, attack=Outlier()))])
@@ -288,7 +297,7 @@ def test_a_mode_of_ones_own_a_flood_and_rows_that_claim_to_be_real():
 def test_labels_flip_and_a_trigger_marks_images():
     source = Digits()
     images = source.draw(50, RNG)
-    sight = Scene(1, 50, None, images, (), source.validation)
+    sight = Scene(1, 50, 50, None, images, (), source.validation)
     chance = RNG.generator()
     assert (Flip()(images, images, sight, chance).label == (images.label + 1) % 10).all()
     assert (Flip(to=3)(images, images, sight, chance).label == 3).all()
@@ -301,7 +310,7 @@ def test_labels_flip_and_a_trigger_marks_images():
 def test_images_are_verified_by_a_classifier_of_real_ones():
     source = Digits()
     images = source.draw(400, RNG)
-    sight = Scene(1, 50, None, images, (), source.validation)
+    sight = Scene(1, 50, 50, None, images, (), source.validation)
     other = Corpus.of(np.ascontiguousarray(images.items), 1, (images.label + 1) % 10)
     right, wrong = Confidence()(images, sight), Confidence()(other, sight)
     assert np.mean(right > np.log(0.5)) > 0.9
@@ -412,6 +421,13 @@ def test_stages_are_swept_over_by_name():
 def test_a_wrong_stage_is_named_by_its_key(change, told):
     with pytest.raises(InputError, match=told.replace(".", r"\.")):
         Experiment.parse({**TREE, **change})
+
+
+def test_what_no_stage_can_act_on_is_refused_before_the_run_begins(tmp_path: Path):
+    tree = {**TREE, "stages": {"poison": {"share": 0.1, "attack": {"kind": "trigger"}}}, "chains": 2, "generations": 2}
+    with pytest.raises(InputError, match="arms.open: stage poison: attack.kind=trigger is for images"):
+        outcross.run(Experiment.parse(tree), out=tmp_path, workers=1)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_run_with_stages_resumes_bit_for_bit_and_counts_are_in_the_store(tmp_path: Path):

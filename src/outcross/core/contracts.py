@@ -138,14 +138,15 @@ Place = Literal["made", "fitted"]
 class Scene(NamedTuple):
     """What a stage may look at. The reference is not among it.
 
-    generation: of the fit that the rows are for. samples: rows that are new in its pool, real ones among them. model:
-    the one before, of generation - 1. original: the real rows of generation 0, and the names of their columns.
-    trusted: up to n real rows that are held out for choices while training. more: n further rows of that model, gone
-    through the stages before this one; None where the rows are a pool.
+    generation: of the fit that the rows are for. samples: rows that are new in its pool, real ones among them. due: how
+    many of those the model is asked for. model: the one before, of generation - 1. original: the real rows of
+    generation 0, and the names of their columns. trusted: up to n real rows that are held out for choices while
+    training. more: n further rows of that model, gone through the stages before this one; None where rows are a pool.
     """
 
     generation: int
     samples: int
+    due: int
     model: Model
     original: Corpus
     columns: tuple[str, ...]
