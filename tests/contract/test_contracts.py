@@ -117,6 +117,10 @@ def stories(folder: Path) -> dict[str, object]:
     return {"model": str(folder / "stories"), "block": 16, "measured": 20}
 
 
+def adult(folder: Path) -> dict[str, object]:
+    return {"path": str(shared("tabular/adult"))}
+
+
 def wikitext2(folder: Path) -> dict[str, object]:
     return {"path": str(shared("wikitext-2"))}
 
@@ -131,6 +135,7 @@ NEEDED = {
     ("families", "module"): module,
     ("sources", "file"): file,
     ("sources", "column"): column,
+    ("sources", "adult"): adult,
     ("sources", "mnist"): mnist,
     ("sources", "image_folder"): image_folder,
     ("sources", "npz"): npz,
@@ -140,7 +145,7 @@ NEEDED = {
 }
 
 
-FINDING = ("mnist", "model", "wikitext2")  # sources that find their files themselves, or download them
+FINDING = ("adult", "mnist", "model", "wikitext2")  # sources that find their files themselves, or download them
 
 
 def built(group: str, kind: str, folder: Path, **options: object) -> object:

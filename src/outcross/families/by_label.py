@@ -1,10 +1,12 @@
 """One model for each label: any family becomes one that gives rows with their labels.
 
-Labels are drawn as often as they were in the pool, and each row from the model of its label.
+Labels are drawn as often as they were in the pool, and each row from the model of its label. A label with too few rows
+for a fit is lost: the model gives no more rows of it.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from outcross.core.contracts import Model, State, node
 from outcross.core.corpus import Corpus
 from outcross.core.errors import FitDegenerate, require
+from outcross.core.mixture import Mixture
 from outcross.core.rng import Stream
 
 
@@ -24,6 +27,16 @@ class LabelledModel:
 
     models: dict[int, Any]
     shares: NDArray[np.float64]
+
+    @property
+    def law(self) -> Mixture | None:
+        """The exact law of the rows, where every model has one."""
+        laws = [getattr(m, "law", None) for m in self.models.values()]
+        if any(law is None for law in laws):
+            return None
+        weights = [share * law.weights for share, law in zip(self.shares, laws, strict=True) if law is not None]
+        means, covariances = ([getattr(law, part) for law in laws] for part in ("means", "covariances"))
+        return Mixture(*(np.concatenate(parts) for parts in (weights, means, covariances)))
 
     def labelled(self, n: int, rng: Stream) -> tuple[NDArray[Any], NDArray[np.int32]]:
         """N independent rows with their labels (n,)."""
@@ -64,24 +77,28 @@ class Learner:
         return getattr(self.learner, "items", "numbers")
 
     def fit(self, pool: Corpus, rng: Stream, previous: Model | None = None) -> LabelledModel:
-        """A fit for each label. Raises InputError for rows without labels, FitDegenerate where one has no answer."""
+        """A fit for each label. Raises InputError for rows without labels, FitDegenerate where no label has a fit."""
         label = pool.label
         require(
             label is not None, "by_label fits rows with labels: use a source that has them, such as digits or mnist"
         )
         assert label is not None
-        names, counts = np.unique(label[label >= 0], return_counts=True)
-        before = getattr(previous, "models", {})
-        fits = {int(k): self._fit(pool, int(k), rng.another(1 + int(k)), before.get(int(k))) for k in names}
+        before, fits, rows = getattr(previous, "models", {}), {}, {}
+        for k in np.unique(label[label >= 0]).tolist():
+            mine = pool.take(np.flatnonzero(label == k))
+            with suppress(FitDegenerate):  # that label is lost
+                fits[k] = self._fit(mine, rng.another(1 + k), before.get(k))
+                rows[k] = len(mine)
+        if not fits:
+            raise FitDegenerate("no label has rows enough for a fit")
+        counts = np.array(list(rows.values()), dtype=np.float64)
         return LabelledModel(fits, counts / counts.sum())
 
-    def _fit(self, pool: Corpus, label: int, rng: Stream, previous: Any) -> Any:
-        """The model of one label."""
-        assert pool.label is not None
-        rows = pool.take(np.flatnonzero(pool.label == label))
-        least = getattr(self.learner, "least", lambda columns: 1)(pool.dimension)
+    def _fit(self, rows: Corpus, rng: Stream, previous: Any) -> Any:
+        """The model of the rows of one label."""
+        least = getattr(self.learner, "least", lambda columns: 1)(rows.dimension)
         if len(rows) < least:
-            raise FitDegenerate(f"label {label} has {len(rows)} rows, its fit needs at least {least}")
+            raise FitDegenerate(f"{len(rows)} rows, a fit needs at least {least}")
         return self.learner.fit(rows, rng, previous)
 
     def load(self, state: State) -> LabelledModel:
