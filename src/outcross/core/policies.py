@@ -7,12 +7,13 @@ rows never seen (`fresh`). Every share is a number or a schedule over generation
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 from outcross.core.contracts import Rows
 from outcross.core.errors import InputError, require
+from outcross.core.schedules import Logistic
 
 Share = float | Sequence[float]
 Anchor = Literal["fixed", "redrawn"]
@@ -124,10 +125,46 @@ def accumulate_subsample() -> Blend:
     return Blend(keep_all=True, budget=1.0)
 
 
+def web(share: Share | dict[str, Any] = 0.5, budget: Share | None = None) -> Blend:
+    """The web: `samples` rows are published in every period and stay; a share is generated, the rest fresh real rows.
+
+    share: of the generated rows among those published: a number, an observed list (one a period, the last holds for
+    ever), or a curve, `{curve: logistic, start: 0.01, end: 0.9, middle: 10, width: 3}`.
+    budget: rows of the web that a crawl takes, drawn anew in every period, as a multiple of `samples`; None takes all.
+    """
+    made = _shares("share", share)
+    return Blend(synthetic=made, fresh=[1.0 - s for s in made], budget=budget, keep_all=True)
+
+
+def _curve(name: str, given: Mapping[str, Any]) -> Logistic:
+    """The curve that a mapping describes. Raises InputError, with the name, where there is none."""
+    known = [f.name for f in fields(Logistic)]
+    strange = [key for key in given if key not in known]
+    require(not strange, f"unknown key '{name}.{', '.join(map(str, strange))}'; known: {', '.join(known)}")
+    kinds = [type(v) for k, v in given.items() if k != "curve"]
+    require(all(k in (int, float) for k in kinds), f"{name}: start, end, middle and width of a curve are numbers")
+    try:
+        return Logistic(**given)
+    except InputError as e:
+        raise InputError(f"{name}.{e}") from e
+
+
+def _shares(name: str, given: Any) -> tuple[float, ...]:
+    """A share, one a period or a curve as one a period. Raises InputError, with the name, of what lies out of range."""
+    if isinstance(given, Mapping):
+        return _curve(name, given).values()
+    shares = _values(given)
+    for s in shares:
+        require(0.0 <= s <= 1.0, f"{name} is a share in [0, 1], got {s:g}")
+    require(len(shares) > 0, f"{name}: a schedule needs at least one value")
+    return shares
+
+
 POLICIES = {
     "accumulate": accumulate,
     "accumulate_subsample": accumulate_subsample,
     "blend": Blend,
     "mix": mix,
     "replace": replace,
+    "web": web,
 }
