@@ -30,6 +30,16 @@ def _values(schedule: Share) -> tuple[float, ...]:
     return (float(schedule),) if isinstance(schedule, int | float) else tuple(schedule)
 
 
+def apportioned(shares: Sequence[float], total: int) -> list[int]:
+    """Whole numbers with this total in shares that sum to 1: largest remainders, of equal ones the first."""
+    exact = [s * total for s in shares]
+    counts = [int(e + 1e-9) for e in exact]
+    by_remainder = sorted(range(len(shares)), key=lambda j: counts[j] - exact[j])
+    for j in by_remainder[: total - sum(counts)]:
+        counts[j] += 1
+    return counts
+
+
 @dataclass(frozen=True)
 class Blend:
     """A policy in free form. Raises InputError unless the shares are non-negative and sum to 1 in every generation.
@@ -66,13 +76,9 @@ class Blend:
             require(least > 0.0, f"budget is a positive multiple of samples, got {least:g}")
 
     def rows(self, generation: int, samples: int, pool: int) -> Rows:
-        """Exact row counts of the next pool: largest remainders, so that they always sum to `samples`."""
+        """Exact row counts of the next pool, which always sum to `samples`."""
         shares = [at(s, generation) for s in (self.synthetic, self.previous, self.original, self.fresh)]
-        exact = [s * samples for s in shares]
-        counts = [int(e + 1e-9) for e in exact]
-        by_remainder = sorted(range(4), key=lambda j: counts[j] - exact[j])
-        for j in by_remainder[: samples - sum(counts)]:
-            counts[j] += 1
+        counts = apportioned(shares, samples)
         if self.keep_all:
             counts[1] += pool
         return Rows(*counts)

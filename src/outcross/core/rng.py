@@ -34,6 +34,11 @@ class Purpose(IntEnum):
     PROMPTS = 15  # which blocks of text a model continues
 
 
+def _key(name: str) -> int:
+    """The 64 bits that a name stands for."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+
+
 class Stream(NamedTuple):
     """One named random stream."""
 
@@ -53,6 +58,10 @@ class Stream(NamedTuple):
         tag = (int(self.purpose) << 16) | self.shard
         return np.array([self.key & low, self.key >> 32, self.generation, tag], dtype=np.uint64)
 
+    def part(self, name: str) -> Stream:
+        """The same place under a key of its own: for a named part of whoever draws, which may use all shards itself."""
+        return self._replace(key=_key(f"outcross/{self.key}/part/{name}"))
+
     def seed(self) -> int:
         """A 31-bit seed, for programs and libraries that take one number."""
         return int(self.generator().integers(2**31))
@@ -66,7 +75,7 @@ class Streams(NamedTuple):
     @classmethod
     def of(cls, seed: int, chain: int) -> Streams:
         """Streams of a chain number under a seed; arms share them, which pairs the arms."""
-        return cls(int.from_bytes(hashlib.sha256(f"outcross/{seed}/{chain}".encode()).digest()[:8], "big"))
+        return cls(_key(f"outcross/{seed}/{chain}"))
 
     def stream(self, generation: int, purpose: Purpose, shard: int = 0) -> Stream:
         """The stream of one purpose in one generation."""
