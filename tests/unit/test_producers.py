@@ -18,8 +18,7 @@ from outcross.families.gaussian import Learner as Gaussian
 from outcross.families.gmm import Learner as Gmm
 from outcross.families.kde import Learner as Kde
 from outcross.families.ngram import Learner as Ngram
-from outcross.families.producers import Learner as Producers
-from outcross.families.producers import Together
+from outcross.families.producers import Learner, Together
 from outcross.families.vae import Learner as Vae
 from outcross.plan import web as plan
 from outcross.runs import plugins
@@ -29,6 +28,10 @@ S = Streams.of(3, 0)
 FIT, DRAW = S.stream(0, Purpose.FIT), S.stream(0, Purpose.SAMPLE)
 ROWS = Corpus.of(S.stream(0, Purpose.SOURCE).generator().standard_normal((60, 1)))
 TEXT = Corpus.text(np.random.default_rng(0).integers(0, 20, (40, 8)), 20)
+
+
+def producers(learners, every=(), share=()):
+    return Learner(learners=learners, every=dict(every), share=dict(share))
 
 
 def made(node):
@@ -43,7 +46,7 @@ def same(a, b):
 
 
 def test_every_model_is_retrained_in_its_own_time_and_all_are_fitted_at_the_start():
-    learner = Producers({"daily": Gaussian(), "slow": Gaussian(), "never": Gaussian()}, {"slow": 3, "never": 10**6})
+    learner = producers({"daily": Gaussian(), "slow": Gaussian(), "never": Gaussian()}, {"slow": 3, "never": 10**6})
     at = list(islice(generations(learner, web(0.5), Normal(), 50), 8))
     means = {n: [float(g.model.models[n].law.means[0, 0]) for g in at] for n in ("daily", "slow", "never")}
     changed = {n: [t for t in range(1, 8) if m[t] != m[t - 1]] for n, m in means.items()}
@@ -52,7 +55,7 @@ def test_every_model_is_retrained_in_its_own_time_and_all_are_fitted_at_the_star
 
 
 def test_a_chain_goes_on_from_a_stored_state_as_if_it_had_not_stopped():
-    learner = Producers({"a": Gmm(components=1), "b": Kde()}, {"b": 3}, {"a": 0.3, "b": 0.7})
+    learner = producers({"a": Gmm(components=1), "b": Kde()}, {"b": 3}, {"a": 0.3, "b": 0.7})
     chain = Chain(learner, web(0.5), Normal(), Samples(40))
     past = chain.step(chain.start())
     loaded = past._replace(model=learner.load(past.model.state()))
@@ -63,8 +66,8 @@ def test_a_chain_goes_on_from_a_stored_state_as_if_it_had_not_stopped():
 
 
 def test_a_model_draws_the_same_numbers_whatever_models_there_are_beside_it():
-    alone = Producers({"b": Gmm()}).fit(ROWS, FIT)
-    beside = Producers({"a": Gmm(), "b": Gmm()}).fit(ROWS, FIT)
+    alone = producers({"b": Gmm()}).fit(ROWS, FIT)
+    beside = producers({"a": Gmm(), "b": Gmm()}).fit(ROWS, FIT)
     assert same(alone.models["b"].state(), beside.models["b"].state())
     one, other = (beside.models[n].sample(50, DRAW.part(n)) for n in "ab")
     assert not np.isin(one, other).any()
@@ -73,13 +76,13 @@ def test_a_model_draws_the_same_numbers_whatever_models_there_are_beside_it():
 def test_two_networks_of_one_kind_are_two_networks():
     """A trained module takes shards of its own: a part of a stream is another key, not another shard."""
     images = Corpus.of(np.random.default_rng(0).integers(256, size=(20, 8, 8), dtype=np.uint8))
-    model = Producers({"a": Vae(epochs=1, width=4, latent=2), "b": Vae(epochs=1, width=4, latent=2)}).fit(images, FIT)
+    model = producers({"a": Vae(epochs=1, width=4, latent=2), "b": Vae(epochs=1, width=4, latent=2)}).fit(images, FIT)
     a, b = (model.models[n].weights for n in "ab")
     assert not any(np.array_equal(a[key], b[key]) for key in a if a[key].ndim > 1)
 
 
 def test_the_order_in_which_learners_are_written_down_changes_nothing():
-    two = Producers({"a": Gaussian(), "b": Gaussian()}), Producers({"b": Gaussian(), "a": Gaussian()})
+    two = producers({"a": Gaussian(), "b": Gaussian()}), producers({"b": Gaussian(), "a": Gaussian()})
     a, b = (learner.fit(ROWS, FIT).sample(7, DRAW) for learner in two)
     assert np.array_equal(a, b)
 
@@ -148,7 +151,7 @@ def test_prompts_go_to_the_models_that_continue_prompts():
 
 
 def test_density_and_law_are_those_of_the_mixture():
-    learner = Producers({"a": Gmm(components=2), "b": Gaussian()}, share={"a": 0.3, "b": 0.7})
+    learner = producers({"a": Gmm(components=2), "b": Gaussian()}, share={"a": 0.3, "b": 0.7})
     model = learner.fit(ROWS, FIT)
     x = np.linspace(-8.0, 8.0, 4001)[:, None]
     parts = [0.3 * np.exp(model.models["a"].log_prob(x)), 0.7 * np.exp(model.models["b"].log_prob(x))]
@@ -158,7 +161,7 @@ def test_density_and_law_are_those_of_the_mixture():
 
 
 def test_what_one_model_does_not_offer_the_mixture_does_not():
-    model = Producers({"a": Gmm(), "b": Kde()}).fit(ROWS, FIT)
+    model = producers({"a": Gmm(), "b": Kde()}).fit(ROWS, FIT)
     assert getattr(model, "law", None) is None
     assert np.isfinite(model.log_prob(ROWS.items)).all()
     hidden = Together({"a": model.models["a"], "b": Says(0)}, {"a": 0.5, "b": 0.5})
@@ -166,23 +169,23 @@ def test_what_one_model_does_not_offer_the_mixture_does_not():
 
 
 def test_probabilities_of_categories_are_a_mean_by_shares():
-    learner = Producers({"a": Categorical(), "b": Categorical()}, {"b": 2}, {"a": 0.25, "b": 0.75})
+    learner = producers({"a": Categorical(), "b": Categorical()}, {"b": 2}, {"a": 0.25, "b": 0.75})
     before = learner.fit(Corpus.of(np.array([0.0, 1.0, 2.0, 2.0])), FIT)
     model = learner.fit(Corpus.of(np.array([0.0, 0.0])), FIT._replace(generation=1), before)
     assert model.probabilities == pytest.approx([0.25 + 0.75 * 0.25, 0.75 * 0.25, 0.75 * 0.5])
 
 
 def test_the_surprise_of_a_block_is_that_of_a_mixture_of_whole_blocks():
-    learner = Producers({"a": Ngram(order=1), "b": Ngram(order=3)}, share={"a": 0.4, "b": 0.6})
+    learner = producers({"a": Ngram(order=1), "b": Ngram(order=3)}, share={"a": 0.4, "b": 0.6})
     model = learner.fit(TEXT, FIT)
     whole = [np.exp(-model.models[n].surprisal(TEXT.items).sum(axis=1)) for n in "ab"]
     assert np.exp(-model.surprisal(TEXT.items).sum(axis=1)) == pytest.approx(0.4 * whole[0] + 0.6 * whole[1], rel=1e-9)
-    alone = Producers({"b": Ngram(order=3)}).fit(TEXT, FIT)
+    alone = producers({"b": Ngram(order=3)}).fit(TEXT, FIT)
     assert alone.surprisal(TEXT.items) == pytest.approx(alone.models["b"].surprisal(TEXT.items), rel=1e-9)
 
 
 def test_next_tokens_have_probabilities_that_sum_to_one():
-    model = Producers({"a": Ngram(order=1), "b": Ngram(order=2)}).fit(TEXT, FIT)
+    model = producers({"a": Ngram(order=1), "b": Ngram(order=2)}).fit(TEXT, FIT)
     begun = TEXT.items[0, :3]
     blocks = np.array([[*begun, token] for token in range(20)], dtype=np.int32)
     assert np.exp(-model.surprisal(blocks)[:, -1]).sum() == pytest.approx(1.0, abs=1e-9)
@@ -192,19 +195,19 @@ def test_next_tokens_have_probabilities_that_sum_to_one():
 
 
 def test_what_the_learners_need_is_what_they_need_together():
-    learner = Producers({"a": Gaussian(), "b": Gmm(components=7)})
+    learner = producers({"a": Gaussian(), "b": Gmm(components=7)})
     assert (learner.items, learner.prompts, learner.validates) == ("numbers", "none", False)
     assert learner.least(3) == 7
     assert learner.fingerprint() == ""
     assert not hasattr(learner, "trial")
-    text = Producers({"a": Ngram(prompts="original"), "b": Ngram()})
+    text = producers({"a": Ngram(prompts="original"), "b": Ngram()})
     assert (text.items, text.prompts) == ("text", "original")
 
 
 def test_a_trial_counts_fits_as_often_as_they_are_made():
     images = Corpus.of(np.random.default_rng(0).integers(256, size=(20, 8, 8), dtype=np.uint8))
     small = Vae(epochs=1, width=4, latent=2)
-    trial = Producers({"a": small, "b": small}, {"b": 10**9}).trial(images, FIT)
+    trial = producers({"a": small, "b": small}, {"b": 10**9}).trial(images, FIT)
     assert trial.seconds > 0.0
     assert trial.model.sample(4, DRAW).shape == (4, 8, 8)
 
@@ -244,7 +247,7 @@ def test_wrong_settings_are_refused_in_a_line(settings, says):
 
 def test_a_fit_without_an_answer_says_whose_it_is():
     with pytest.raises(FitDegenerate, match="ours: 5 components need at least 5 rows, got 3"):
-        Producers({"ours": Gmm(components=5), "theirs": Kde()}).fit(ROWS.take(slice(0, 3)), FIT)
+        producers({"ours": Gmm(components=5), "theirs": Kde()}).fit(ROWS.take(slice(0, 3)), FIT)
 
 
 # ---- against plans of expected losses (plan/web.py), whose law is derived and simulated on its own ----
@@ -260,7 +263,7 @@ def expected(every):
 
 @pytest.fixture(scope="module")
 def losses():
-    learner = Producers({"a": Gaussian(), "b": Gaussian()}, {"b": 5}, {"a": 0.25, "b": 0.75})
+    learner = producers({"a": Gaussian(), "b": Gaussian()}, {"b": 5}, {"a": 0.25, "b": 0.75})
     found = {"a": np.empty(CHAINS), "b": np.empty(CHAINS)}
     for number in range(CHAINS):
         last = next(islice(generations(learner, web(1.0), Normal(), START, 1, number), PERIODS, None))

@@ -6,20 +6,18 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from outcross.core.contracts import Generation, Rows
+from outcross.core.contracts import Rows
 from outcross.core.errors import InputError
 from outcross.core.loop import Chain, generations
 from outcross.core.policies import POLICIES, Blend, accumulate
-from outcross.core.rng import FIXED, Purpose
 from outcross.core.schedules import Logistic, Samples
 from outcross.families.gaussian import Learner as Gaussian
 from outcross.families.kde import Learner as Kde
-from outcross.families.vae import Learner as Vae
 from outcross.plan import web as plan
 from outcross.report.theory import _blend
 from outcross.runs import plugins
 from outcross.runs.spec import Experiment
-from outcross.sources.digits import Source as Digits
+from outcross.sources.finite import Finite
 from outcross.sources.mixture import Source as Mixture
 from outcross.sources.normal import Source as Normal
 
@@ -112,10 +110,10 @@ def test_a_crawl_of_part_of_the_web_is_drawn_anew_in_every_period():
 
 def test_a_finite_source_gives_rows_drawn_anew_from_what_it_has():
     """A data set has no row that was never seen, sooner or later: its fresh rows come back."""
-    drawn = Digits().draw(Digits().rows, FIXED.stream(0, Purpose.SOURCE))
-    pool = Chain(Vae(), web(0.0), Digits(), Samples(Digits().rows))._blend(1, Generation(0, drawn, None))
-    assert len(pool) == 2 * Digits().rows
-    assert len({row.tobytes() for row in pool.items}) <= Digits().rows
+    table = Finite("table", np.random.default_rng(0).standard_normal((100, 2)), ("x", "y"))
+    pool = list(islice(generations(Gaussian(), web(0.0), table, table.rows, pools="rows"), 2))[1].pool
+    assert len(pool) == 2 * table.rows
+    assert len({row.tobytes() for row in pool.items}) == table.rows
 
 
 # ---- against plans of expected losses (plan/web.py), whose law is derived and simulated on its own ----

@@ -7,11 +7,14 @@ shift training, and two policies with one seed see the same real rows, initialis
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+_APART = 0x9E3779B97F4A7C15  # odd, so that numbered keys do not meet before 2^64 of them
 
 
 class Purpose(IntEnum):
@@ -32,6 +35,7 @@ class Purpose(IntEnum):
     SPLIT = 13  # train / validation / reference of finite data
     CLASSIFIER = 14  # training of the classifier that measures see images with
     PROMPTS = 15  # which blocks of text a model continues
+    STAGE = 16  # what stages do to rows
 
 
 def _key(name: str) -> int:
@@ -61,6 +65,20 @@ class Stream(NamedTuple):
     def part(self, name: str) -> Stream:
         """The same place under a key of its own: for a named part of whoever draws, which may use all shards itself."""
         return self._replace(key=_key(f"outcross/{self.key}/part/{name}"))
+
+    def another(self, number: int) -> Stream:
+        """The stream of this name with a number, 0 being this one: for what is asked for again and again."""
+        return self._replace(key=(self.key + number * _APART) % (1 << 64))
+
+    def fates(self, contents: Iterable[bytes]) -> NDArray[np.float64]:
+        """Two numbers in [0, 1) for each content (n, 2): the same ones under this name, whatever comes beside it.
+
+        The first 16 bytes of its BLAKE2b hash, keyed by the stream.
+        """
+        key = b"".join(int(part).to_bytes(8, "big") for part in self)
+        words = b"".join(hashlib.blake2b(content, digest_size=16, key=key).digest() for content in contents)
+        bits = np.frombuffer(words, "<u8").reshape(-1, 2) >> np.uint64(11)
+        return bits.astype(np.float64) * 2.0**-53
 
     def seed(self) -> int:
         """A 31-bit seed, for programs and libraries that take one number."""

@@ -35,8 +35,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}")
 class Together:
     """Models by name, and the share of all rows that each makes, in the order of their names.
 
-    `law`, `log_prob`, `probabilities`, `surprisal` and `known` are those of the mixture, offered where every model
-    offers them.
+    `law`, `log_prob`, `probabilities`, `surprisal`, `known` and `labelled` are those of the mixture, offered where all
+    models offer them.
     """
 
     models: Mapping[str, Any]
@@ -47,15 +47,14 @@ class Together:
 
         given: n blocks to continue, of which each model gets those at its places.
         """
+        due = self._places(n, rng)
+        return _laid({name: (at, self._made(name, at, rng.part(name), given)) for name, at in due.items()})
+
+    def _places(self, n: int, rng: Stream) -> dict[str, NDArray[np.int64]]:
+        """Which of n rows each model makes, of those that make any."""
         counts = apportioned([self.share[name] for name in self.models], n)
         places = np.split(choose(n, n, rng.words()), np.cumsum(counts)[:-1])
-        due = {name: at for name, at in zip(self.models, places, strict=True) if len(at)}
-        made = {name: self._made(name, at, rng.part(name), given) for name, at in due.items()}
-        first = next(iter(made.values()))
-        rows = np.empty((n, *first.shape[1:]), np.result_type(*made.values()))
-        for name, at in due.items():
-            rows[at] = made[name]
-        return rows
+        return {name: at for name, at in zip(self.models, places, strict=True) if len(at)}
 
     def _made(self, name: str, at: NDArray[np.int64], rng: Stream, given: Corpus | None) -> NDArray[Any]:
         model = self.models[name]
@@ -66,6 +65,19 @@ class Together:
     def state(self) -> State:
         """The states of all models, their names before those of the arrays."""
         return {f"{name}/{key}": array for name, model in self.models.items() for key, array in model.state().items()}
+
+    @property
+    def labelled(self) -> Callable[[int, Stream], tuple[NDArray[Any], NDArray[Any]]]:
+        """N rows, and the label of each."""
+        self._each("labelled")
+
+        def drawn(n: int, rng: Stream) -> tuple[NDArray[Any], NDArray[Any]]:
+            due = self._places(n, rng)
+            made = {name: self.models[name].labelled(len(at), rng.part(name)) for name, at in due.items()}
+            rows, labels = ({name: (at, made[name][side]) for name, at in due.items()} for side in (0, 1))
+            return _laid(rows), _laid(labels)
+
+        return drawn
 
     @property
     def prompted(self) -> bool:
@@ -123,6 +135,16 @@ class Together:
             return np.maximum(-np.diff(path, axis=1, prepend=0.0), 0.0)  # rounding alone makes it negative
 
         return told
+
+
+def _laid(parts: Mapping[str, tuple[NDArray[np.int64], NDArray[Any]]]) -> NDArray[Any]:
+    """Rows of all parts, each at its places."""
+    first = next(rows for _, rows in parts.values())
+    n = sum(len(at) for at, _ in parts.values())
+    laid = np.empty((n, *first.shape[1:]), np.result_type(*(rows for _, rows in parts.values())))
+    for at, rows in parts.values():
+        laid[at] = rows
+    return laid
 
 
 def _mixed(shares: list[float], logs: list[Array]) -> Array:
