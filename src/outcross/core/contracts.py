@@ -225,7 +225,7 @@ class Measure(NamedTuple):
     quantities: Mapping[str, Quantity]
     heavy: bool  # taken at the snapshot generations of a few chains only
     cite: str
-    needs: str = "numbers"  # what the rows must be: numbers, categories, images or text
+    needs: str = "numbers"  # what the rows must be: numbers, categories, images, text or any
     sees: bool = False  # whether it looks at images through the classifier, which is trained before the run then
 
 
