@@ -193,8 +193,9 @@ def method(frame: Frame) -> str:
 
 
 def policy(cell: Cell) -> str:
-    """The policy of a cell in words, and the stages that its rows pass."""
-    return "; then ".join([_node(cell.policy), *(_node(s) for s in cell.stages.values())])
+    """The policy of a cell in words, the stages that its rows pass, and its teacher."""
+    told = "; then ".join([_node(cell.policy), *(_node(s) for s in cell.stages.values())])
+    return told if cell.teacher is None else f"{told}; {teacher(cell.teacher)}"
 
 
 def _node(node: Mapping[str, Any]) -> str:
@@ -202,6 +203,13 @@ def _node(node: Mapping[str, Any]) -> str:
     rest = {k: _node(v) if isinstance(v, Mapping) else v for k, v in node.items() if k != "kind" and v is not None}
     told = ", ".join(f"{k} {v}" for k, v in rest.items())
     return str(node["kind"]) + (f" ({told})" if told else "")
+
+
+def teacher(node: Mapping[str, Any]) -> str:
+    """The teacher of a cell in words."""
+    n = node["samples"]
+    rows = {"all": "all", "auto": "up to 1,000"}.get(n) or f"{n:,}"
+    return f"generation 0 a teacher ({node['learner']['kind']} on {rows} real rows)"
 
 
 def phases(frame: Frame, found: Sequence[Verdict]) -> str:
