@@ -13,7 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from outcross.core.contracts import Generation, Learner, Measure, Model, Policy, Reading, Rows, Source, State, Stretch
+from outcross.core.contracts import (
+    Generation,
+    Learner,
+    Measure,
+    Model,
+    Policy,
+    Reading,
+    Rows,
+    Scene,
+    Source,
+    Stage,
+    State,
+    Stretch,
+)
 from outcross.core.corpus import Corpus
 from outcross.core.errors import InputError
 from outcross.core.rng import Purpose, Streams
@@ -159,6 +172,20 @@ def check_policy(policy: Policy) -> None:
             _promise(budget is None or budget >= 1, "a budget is at least one row", budget)
 
 
+def check_stage(stage: Stage, rows: Corpus, scene: Scene) -> None:
+    """A stage is frozen, says where it acts, repeats itself with the same stream, counts, and leaves its rows alone."""
+    _promise(isinstance(stage, Stage), "a stage offers on, and is called with rows, a scene and a stream", type(stage))
+    _promise(stage.on in ("made", "fitted"), "a stage acts on rows `made` or `fitted`", stage.on)
+    if is_dataclass(stage):
+        _check_frozen(stage)
+    stream, before = _STREAMS.stream(1, Purpose.STAGE), rows.digest
+    done, again = stage(rows, scene, stream), stage(rows, scene, stream)
+    _promise(rows.digest == before, "a stage leaves the rows that it is given unchanged")
+    _promise(done.rows.digest == again.rows.digest, "the same rows and stream give the same rows")
+    _promise(done.rows.shape == rows.shape, f"rows that go on are rows of shape {rows.shape}", done.rows.shape)
+    _promise(0 <= done.altered <= len(done.rows), "altered rows are some of those that go on", done.altered)
+
+
 def check_source(source: Source, n: int = 20) -> None:
     """A source draws deterministic, finite, different rows, and never gives a reference row to training."""
     _promise(isinstance(source, Source), "a source offers columns, rows, draw, validation and reference", type(source))
@@ -246,4 +273,4 @@ def check_measure(measure: Measure, generation: Generation, context: Any) -> Non
         )
 
 
-__all__ = ["check_learner", "check_measure", "check_policy", "check_source"]
+__all__ = ["check_learner", "check_measure", "check_policy", "check_source", "check_stage"]

@@ -6,8 +6,8 @@ Any object with these members plugs in; nothing is inherited. `core.checks` make
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ def node(group: str, default: Mapping[str, Any] | None = None, many: bool = Fals
 
     default: the node where nothing is said; without one it must be given. many: a mapping of names to such nodes.
     """
-    return field(metadata={"node": group, "many": many, "given": default})
+    return field(kw_only=True, metadata={"node": group, "many": many, "given": default})
 
 
 @runtime_checkable
@@ -131,6 +131,61 @@ class Policy(Protocol):
         """Rows of that pool which are fitted, or None for all."""
 
 
+Place = Literal["made", "fitted"]
+
+
+class Scene(NamedTuple):
+    """What a stage may look at. The reference is not among it.
+
+    generation: of the fit that the rows are for. samples: rows that are new in its pool, real ones among them. model:
+    the one before, of generation - 1. original: the real rows of generation 0, and the names of their columns.
+    trusted: up to n real rows that are held out for choices while training. more: n further rows of that model, gone
+    through the stages before this one; None where the rows are a pool.
+    """
+
+    generation: int
+    samples: int
+    model: Model
+    original: Corpus
+    columns: tuple[str, ...]
+    trusted: Callable[[int], Corpus]
+    more: Callable[[int], Corpus] | None = None
+
+
+class Passed(NamedTuple):
+    """The rows that go on, and how many of them the stage wrote over or put in."""
+
+    rows: Corpus
+    altered: int = 0
+
+
+@runtime_checkable
+class Stage(Protocol):
+    """A frozen dataclass of settings; `on` says where it acts."""
+
+    @property
+    def on(self) -> Place:
+        """Whether it takes rows just `made`, or the pool about to be `fitted`."""
+
+    def __call__(self, rows: Corpus, scene: Scene, rng: Stream) -> Passed:
+        """The rows that go on. Raises InputError where it cannot act on such rows, FitDegenerate where none is left."""
+
+
+@dataclass
+class Tally:
+    """What a stage did in one generation: rows it was given, rows that went on, and those it wrote over or put in."""
+
+    name: str
+    seen: int = 0
+    passed: int = 0
+    altered: int = 0
+
+    @property
+    def dropped(self) -> int:
+        """Rows that were given to it and did not go on as they were."""
+        return self.seen - (self.passed - self.altered)
+
+
 class Stretch(NamedTuple):
     """A stretch of generations first + 1 .. first + len(synthetic) for `Learner.evolve`."""
 
@@ -170,7 +225,7 @@ class Measure(NamedTuple):
     quantities: Mapping[str, Quantity]
     heavy: bool  # taken at the snapshot generations of a few chains only
     cite: str
-    needs: str = "numbers"  # what the rows must be: numbers, categories, images or text
+    needs: str = "numbers"  # what the rows must be: numbers, categories, images, text or any
     sees: bool = False  # whether it looks at images through the classifier, which is trained before the run then
 
 
@@ -180,9 +235,11 @@ Readings = Mapping[str, float | Reading | NDArray[np.float64]]
 class Generation(NamedTuple):
     """One generation of a chain: the pool it was fitted on and the model.
 
-    The pool is None after a compiled stretch, which never builds it; such a policy does not need it either.
+    The pool is None after a compiled stretch, which never builds it; such a policy does not need it either. stages:
+    what each stage did to its rows; nothing for a generation that was read from a store.
     """
 
     t: int
     pool: Pool | None
     model: Model
+    stages: tuple[Tally, ...] = ()

@@ -8,7 +8,7 @@ Generation 0 is the model fitted on real data.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Literal, get_args
@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outcross.core.compiled import choose
-from outcross.core.contracts import Generation, Learner, Model, Policy, Rows, Source, Stretch
+from outcross.core.contracts import Generation, Learner, Model, Place, Policy, Rows, Scene, Source, Stretch, Tally
 from outcross.core.corpus import Corpus, eight_bit
 from outcross.core.errors import FitDegenerate, require
 from outcross.core.rng import Purpose, Stream, Streams
 from outcross.core.schedules import Samples
+from outcross.core.stages import Line, Named
 from outcross.core.statistics import Pool, Statistics
 from outcross.core.streamed import Streamed
 
@@ -47,6 +48,7 @@ class Chain:
     seed: int = 0
     number: int = 0
     pools: Pools = "auto"
+    stages: tuple[Named, ...] = ()
 
     def __post_init__(self) -> None:
         fits, gives = (getattr(side, "items", "numbers") for side in (self.learner, self.source))
@@ -63,6 +65,7 @@ class Chain:
         require(able, "pools=stream: this learner looks at its pool once, not pass by pass; use pools=rows")
         rows = not self.needs_pool and self.policy.budget_rows(1, 1) is None
         require(rows, "pools=stream keeps no rows for a policy that takes them from the pool before; use pools=rows")
+        require(not self.stages, "pools=stream keeps no rows for stages to act on; use pools=rows")
 
     @cached_property
     def kept_as(self) -> type[Statistics] | None:
@@ -73,6 +76,7 @@ class Chain:
         # said by the class itself, not inherited: a subclass may sample or fit otherwise
         kind: type[Statistics] | None = vars(type(self.learner)).get("statistics")
         why = "this learner fits rows" if kind is None else self._unserved(kind)
+        why = "stages act on rows" if self.stages else why
         require(self.pools != "statistics" or why is None, f"pools=statistics: {why}; use pools=auto or pools=rows")
         return kind if why is None and self.pools not in ("rows", "stream") else None
 
@@ -148,16 +152,16 @@ class Chain:
     def start(self) -> Generation:
         """Generation 0."""
         try:
-            return Generation(0, self.original, self._fit(0, self.original, None))
+            return Generation(0, self.original, self._fit(0, self.original, None, []))
         except FitDegenerate as e:
             raise FitDegenerate(e.reason, 0) from e
 
     def step(self, past: Generation) -> Generation:
         """The generation after `past`. Raises FitDegenerate when its fit has no answer."""
-        t = past.t + 1
+        t, tallies = past.t + 1, list[Tally]()
         try:
-            pool = self._blend(t, past)
-            return Generation(t, pool, self._fit(t, pool, past.model))
+            pool = self._blend(t, past, tallies)
+            return Generation(t, pool, self._fit(t, pool, past.model, tallies), tuple(tallies))
         except FitDegenerate as e:
             raise FitDegenerate(e.reason, t) from e
 
@@ -165,7 +169,7 @@ class Chain:
         """Generation `until`, in one compiled call where the learner and the policy allow it."""
         evolve = getattr(self.learner, "evolve", None)
         # a policy that takes rows of the previous pool at any generation needs that pool built at every one
-        if evolve is not None and until > past.t and not self.needs_pool:
+        if evolve is not None and until > past.t and not self.needs_pool and not self.stages:
             plan = _plan(self.policy, self.samples, past.t, until)
             if plan is not None:
                 return Generation(until, None, evolve(past.model, self._stretch(past.t, *plan)))
@@ -173,12 +177,12 @@ class Chain:
             past = self.step(past)
         return past
 
-    def _blend(self, t: int, past: Generation) -> Any:
+    def _blend(self, t: int, past: Generation, tallies: list[Tally]) -> Any:
         s = self.streams.stream
         rows = self.policy.rows(t, self.samples.at(t), 0 if past.pool is None else len(past.pool))
         parts: list[Any] = []
         if rows.synthetic and self.pools != "stream":
-            parts.append(self._made(past, rows))
+            parts.append(self._made(past, rows, tallies))
         if rows.previous:
             assert past.pool is not None, "only a policy that needs no pool leaps over it"
             _enough(rows.previous, len(past.pool), "rows of the previous pool, which")
@@ -193,19 +197,38 @@ class Chain:
             return Streamed(past.model, rows.synthetic, s(t - 1, Purpose.SAMPLE), blended)
         return blended
 
-    def _made(self, past: Generation, rows: Rows) -> Pool:
-        """The synthetic rows of the generation after `past`, out of its model."""
+    def _made(self, past: Generation, rows: Rows, tallies: list[Tally]) -> Pool:
+        """The synthetic rows of the generation after `past`: out of its model, through the stages for such rows."""
         model: Any = past.model
-        n, t, stream = rows.synthetic, past.t + 1, self.streams.stream(past.t, Purpose.SAMPLE)
         if self.kept_as is not None:
-            return model.statistics(n, stream)  # type: ignore[no-any-return]
+            return model.statistics(rows.synthetic, self.streams.stream(past.t, Purpose.SAMPLE))  # type: ignore[no-any-return]
+        if not self.stages:
+            return self._drawn(past, rows, 0)
+        line = self._line(
+            "made", past.t + 1, model, lambda n, call: self._drawn(past, rows._replace(synthetic=n), call)
+        )
+        made = line.made(rows.synthetic)
+        tallies += line.tallies
+        return made
+
+    def _drawn(self, past: Generation, rows: Rows, call: int) -> Corpus:
+        """Synthetic rows as the model of `past` makes them; other ones at each call."""
+        model: Any = past.model
+        n, t, stream = rows.synthetic, past.t + 1, self.streams.stream(past.t, Purpose.SAMPLE).another(call)
         if self.items == "text":
             made = model.sample(n, stream, self._prompts(past, rows))
             return Corpus.text(made, self.source.vocabulary, born=t)  # type: ignore[attr-defined]
-        made = model.sample(n, stream)
+        made, label = model.labelled(n, stream) if hasattr(model, "labelled") else (model.sample(n, stream), None)
         if not np.isfinite(made).all():
             raise FitDegenerate("the model made rows that are not finite")
-        return Corpus.of(eight_bit(made) if self.items == "images" else made, born=t)
+        return Corpus.of(eight_bit(made) if self.items == "images" else made, t, label)
+
+    def _line(self, place: Place, t: int, model: Model, draw: Callable[[int, int], Corpus] | None = None) -> Line:
+        """The stages of one place, for the fit of generation t; `model` is the one before."""
+        here = [(k, named) for k, named in enumerate(self.stages) if named[1].on == place]
+        scene = Scene(t, self.samples.at(t), model, self._rows, self.source.columns, self.source.validation)
+        streams = [self.streams.stream(t, Purpose.STAGE, k) for k, _ in here]
+        return Line(tuple(named for _, named in here), scene, streams.__getitem__, draw)
 
     def _prompts(self, past: Generation, rows: Rows) -> Corpus | None:
         """The blocks that a model continues, one for each synthetic row: original ones, or those of the previous pool.
@@ -240,10 +263,14 @@ class Chain:
             return self.original.subset(m, self.streams.stream(t, Purpose.ANCHOR))
         return self._anchor if m == len(self._anchor) else self._part(m)
 
-    def _fit(self, t: int, pool: Any, previous: Model | None) -> Model:
+    def _fit(self, t: int, pool: Any, previous: Model | None, tallies: list[Tally]) -> Model:
         budget = None if t == 0 else self.policy.budget_rows(t, self.samples.at(t))
         if budget is not None and budget < len(pool):
             pool = pool.subset(budget, self.streams.stream(t, Purpose.SUBSAMPLE))
+        if self.stages and previous is not None:
+            line = self._line("fitted", t, previous)
+            pool = line.over(pool)
+            tallies += line.tallies
         return self.fitted(pool, self.streams.stream(t, Purpose.FIT), previous)
 
     def fitted(self, pool: Any, rng: Stream, previous: Model | None = None) -> Model:

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+_APART = 0x9E3779B97F4A7C15  # odd, so that numbered keys do not meet before 2^64 of them
+
 
 class Purpose(IntEnum):
     """What a stream is for. Numbers are never re-used: a new purpose gets a new one."""
@@ -32,6 +34,7 @@ class Purpose(IntEnum):
     SPLIT = 13  # train / validation / reference of finite data
     CLASSIFIER = 14  # training of the classifier that measures see images with
     PROMPTS = 15  # which blocks of text a model continues
+    STAGE = 16  # what stages do to rows
 
 
 class Stream(NamedTuple):
@@ -52,6 +55,10 @@ class Stream(NamedTuple):
         low = 0xFFFFFFFF
         tag = (int(self.purpose) << 16) | self.shard
         return np.array([self.key & low, self.key >> 32, self.generation, tag], dtype=np.uint64)
+
+    def another(self, number: int) -> Stream:
+        """The stream of this name with a number, 0 being this one: for what is asked for again and again."""
+        return self._replace(key=(self.key + number * _APART) % (1 << 64))
 
     def seed(self) -> int:
         """A 31-bit seed, for programs and libraries that take one number."""

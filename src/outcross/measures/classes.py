@@ -11,7 +11,7 @@ from outcross.core.contracts import Generation, Measure, Quantity, Reading, Read
 from outcross.core.corpus import Corpus, eight_bit
 from outcross.core.rng import Purpose
 from outcross.core.stats import share_interval
-from outcross.measures.classifier import train
+from outcross.families.neural.classifier import train
 from outcross.measures.context import Context
 from outcross.measures.gallery import CLEAR
 

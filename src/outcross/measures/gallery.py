@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from outcross.core.corpus import Corpus, intensities
 from outcross.core.errors import InputError, one_line, require
 from outcross.families.adapter import resolve
-from outcross.measures.classifier import LEAST, Classifier, Sight, cached, real
+from outcross.families.neural.classifier import LEAST, Classifier, Sight, cached, real
 from outcross.measures.neighbours import Manifold, nearest
 
 NEIGHBOURS = 5

@@ -147,6 +147,8 @@ def _observed(frame: Frame, cell: int, names: Sequence[str]) -> dict[str, Record
 
 def setting_of(frame: Frame, cell: Cell) -> Setting | None:
     """What theory has to know of a cell; None where no oracle covers it."""
+    if cell.stages:
+        return None
     policy = plugins.make("policies", cell.policy, "policy")
     start = frame.rows_of(cell)
     generations = frame.experiment.generations

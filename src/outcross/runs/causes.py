@@ -124,4 +124,4 @@ def _arm(one: Combination, causes: Causes, cell: Cell, base: Arm, start: int) ->
     for cause in one.removed:
         learner = overlaid(learner, getattr(causes, cause))
     samples = {**cell.samples, "start": start * one.rows}
-    return Arm(policy=base.policy, learner=learner, samples=samples, pools=cell.pools)
+    return Arm(policy=base.policy, learner=learner, samples=samples, pools=cell.pools, stages=base.stages)

@@ -1,7 +1,7 @@
 """Discovery: what families, sources, policies and measures there are, and how a node of an experiment becomes one.
 
 A built-in's name is its file's name. Other packages add names through entry points (`outcross.families`, `.sources`,
-`.policies`, `.measures`), and any class can be named by dotted path, `package.module:Name`.
+`.policies`, `.stages`, `.measures`), and any class can be named by dotted path, `package.module:Name`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,22 @@ from outcross.core.contracts import Measure
 from outcross.core.errors import InputError
 from outcross.core.policies import POLICIES
 from outcross.families.adapter import resolve
+from outcross.stages.attacks import ATTACKS
+from outcross.stages.scores import SCORES
 
-GROUPS = ("families", "sources", "policies", "measures")
-_NOUN = {"families": "model family", "sources": "source", "policies": "policy", "measures": "measure"}
+GROUPS = ("families", "sources", "policies", "stages", "scores", "attacks", "measures")
+_NOUN = {
+    "families": "model family",
+    "sources": "source",
+    "policies": "policy",
+    "stages": "stage",
+    "scores": "score",
+    "attacks": "attack",
+    "measures": "measure",
+}
+_LISTS: dict[str, Mapping[str, Callable[..., Any]]] = {"policies": POLICIES, "scores": SCORES, "attacks": ATTACKS}
 _LISTED = 320  # characters of names that a hint lists at most
-_CLASS = {"families": "Learner", "sources": "Source"}
+_CLASS = {"families": "Learner", "sources": "Source", "stages": "Stage"}
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -43,8 +54,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def names(group: str) -> tuple[str, ...]:
     """The known names of a group, built in and by entry point."""
     outside = {e.name for e in entry_points(group=f"outcross.{group}")}
-    if group == "policies":
-        return tuple(sorted(outside | set(POLICIES)))
+    if group in _LISTS:
+        return tuple(sorted(outside | set(_LISTS[group])))
     if group == "measures":
         return tuple(sorted(outside | {m.name for m in _built_in_measures()}))
     package = import_module(f"outcross.{group}")
@@ -89,8 +100,8 @@ def factory(group: str, kind: str) -> Callable[..., Any]:
             return entry.load()  # type: ignore[no-any-return]
     if kind not in names(group):
         raise InputError(f"no {_NOUN[group]} {kind!r}; {nearest(kind, names(group))}, or package.module:Name")
-    if group == "policies":
-        return POLICIES[kind]
+    if group in _LISTS:
+        return _LISTS[group][kind]
     return getattr(_module(group, kind), _CLASS[group])  # type: ignore[no-any-return]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from outcross.runs import plugins
 from outcross.runs.spec import Experiment
 
-_GROUP_OF = {"source": "sources", "learner": "families", "policy": "policies"}
+_GROUP_OF = {"source": "sources", "learner": "families", "policy": "policies", "stages": "stages"}
 
 
 def json_schema() -> dict[str, Any]:

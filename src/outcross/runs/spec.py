@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from outcross.core.errors import InputError, require
 from outcross.core.loop import Chain, Pools
 from outcross.core.schedules import Samples
+from outcross.core.stages import Named
 from outcross.measures.phase import Margins
 from outcross.runs import plugins
 
@@ -29,13 +30,14 @@ _SETTLED = ("auto", "all")  # samples that are known once the source is
 
 
 class Arm(BaseModel):
-    """A policy, and what else differs from the base."""
+    """A policy, and what else differs from the base. stages: laid over those of the base by name; null removes one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     policy: dict[str, Any]
     learner: dict[str, Any] | None = None
     samples: Any = None
     pools: Pools | None = None
+    stages: dict[str, dict[str, Any] | None] = {}
 
 
 class Causes(BaseModel):
@@ -92,6 +94,7 @@ class Cell(NamedTuple):
     policy: dict[str, Any]
     samples: dict[str, Any]
     pools: Pools
+    stages: dict[str, dict[str, Any]]  # by name, in order
 
     @property
     def label(self) -> str:
@@ -112,6 +115,7 @@ class Experiment(BaseModel):
     arms: dict[str, Arm] = Field({"replace": {"policy": {"kind": "replace"}}}, min_length=1, validate_default=True)
     samples: Any = 1000
     pools: Pools = "auto"
+    stages: dict[str, dict[str, Any]] = {}
     sweep: dict[str, list[Any]] = {}
     generations: int = Field(100, ge=0, le=100_000_000)
     chains: int = Field(16, ge=1, le=10_000_000)
@@ -171,10 +175,15 @@ class Experiment(BaseModel):
             "learner": overlaid(self.learner, arm.learner),
             "policy": dict(arm.policy),
             "samples": self.samples if arm.samples is None else arm.samples,
+            "stages": _staged(self.stages, arm.stages),
         }
         tree = deepcopy(nodes)  # the sweep is set in place, however deep
         for key, value in point.items():
-            require(key.split(".")[0] in tree, f"sweep.{key}: an axis starts with source, learner, policy or samples")
+            require(
+                key.split(".")[0] in tree,
+                f"sweep.{key}: an axis starts with source, learner, policy, samples or stages",
+            )
+            _known_stage(key, tree["stages"])
             _set(tree, key.split("."), value, f"sweep.{key}")
         where = f"arms.{name}"
         cell = Cell(
@@ -185,16 +194,17 @@ class Experiment(BaseModel):
             plugins.settle("policies", tree["policy"], f"{where}.policy"),
             _samples(tree["samples"]),
             arm.pools or self.pools,
+            {k: plugins.settle("stages", {"kind": k, **v}, f"stages.{k}") for k, v in tree["stages"].items()},
         )
         plugins.make("families", cell.learner, f"{where}.learner" if arm.learner else "learner")
         plugins.make("policies", cell.policy, f"{where}.policy")
+        stages_of(cell)
         return cell
 
     @property
     def core(self) -> dict[str, Any]:
         """What decides every number of a chain: settled cells and the seed."""
-        cells = [c._replace(learner=plugins.named("families", c.learner))._asdict() for c in self.settled]
-        return {"format": CHAIN_FORMAT, "seed": self.seed, "cells": cells}
+        return {"format": CHAIN_FORMAT, "seed": self.seed, "cells": [_named(c) for c in self.settled]}
 
     def canonical(self) -> dict[str, Any]:
         """Plain data that parses back to this experiment."""
@@ -246,7 +256,19 @@ def build(cell: Cell, source: Any, seed: int, number: int) -> Chain:
         wanted["start"] = source.rows
     learner = plugins.make("families", cell.learner, "learner")
     policy = plugins.make("policies", cell.policy, f"arms.{cell.arm}.policy")
-    return Chain(learner, policy, source, Samples(**wanted), seed, number, cell.pools)
+    return Chain(learner, policy, source, Samples(**wanted), seed, number, cell.pools, stages_of(cell))
+
+
+def stages_of(cell: Cell) -> tuple[Named, ...]:
+    """The stages of a cell, by name, in order."""
+    return tuple((name, plugins.make("stages", node, f"stages.{name}")) for name, node in cell.stages.items())
+
+
+def _named(cell: Cell) -> dict[str, Any]:
+    """A cell as digests take it: settings that came when runs had been made are left out where nothing is said."""
+    told = cell._replace(learner=plugins.named("families", cell.learner))._asdict()
+    stages = [[name, plugins.named("stages", node)] for name, node in told.pop("stages").items()]
+    return {**told, "stages": stages} if stages else told
 
 
 def _logarithmic(last: int) -> list[int]:
@@ -299,6 +321,20 @@ def overlaid(base: Mapping[str, Any], over: Mapping[str, Any] | None) -> dict[st
     if not over:
         return dict(base)
     return dict(over) if over.get("kind", base.get("kind")) != base.get("kind") else {**base, **over}
+
+
+def _staged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """The stages of an arm: each laid over that of the base with its name, new ones after those, without null ones."""
+    laid = {name: None if node is None else overlaid(base.get(name, {}), node) for name, node in over.items()}
+    return {name: node for name, node in {**base, **laid}.items() if node is not None}
+
+
+def _known_stage(axis: str, stages: Mapping[str, Any]) -> None:
+    """Raise InputError where an axis is of a stage that is not there."""
+    place, _, rest = axis.partition(".")
+    name = rest.partition(".")[0]
+    if place == "stages" and name not in stages:
+        raise InputError(f"sweep.{axis}: no stage {name!r} in every arm; {plugins.nearest(name, stages)}")
 
 
 def _set(tree: dict[str, Any], path: list[str], value: Any, where: str) -> None:

@@ -127,9 +127,9 @@ def train(corpus: Corpus, classes: int, rng: Stream) -> Classifier:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=steps * epochs)
     chance = training.generator(rng._replace(shard=1))
     for _ in range(epochs):
-        for part in torch.randperm(len(pixels), generator=chance).split(batch):  # type: ignore[no-untyped-call]
+        for part in torch.randperm(len(pixels), generator=chance).split(batch):
             optimiser.zero_grad(set_to_none=True)
-            nn.functional.cross_entropy(network(training.images(pixels[part])), labels[part]).backward()  # type: ignore[no-untyped-call]
+            nn.functional.cross_entropy(network(training.images(pixels[part])), labels[part]).backward()
             optimiser.step()
             schedule.step()
     return Classifier(training.to_state(network), corpus.shape, classes)
