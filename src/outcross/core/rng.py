@@ -35,6 +35,8 @@ class Purpose(IntEnum):
     CLASSIFIER = 14  # training of the classifier that measures see images with
     PROMPTS = 15  # which blocks of text a model continues
     STAGE = 16  # what stages do to rows
+    AUXILIARY = 20  # a second model, trained on a model's own rows: those rows, its fit, the choice by validation data
+    FLOOR_AUXILIARY = 21  # the same of models of the noise floor
 
 
 class Stream(NamedTuple):

@@ -33,17 +33,12 @@ _DATA = {"numbers": 1.0, "images": 0.5}  # sd of rows in the network's coordinat
 class DiffusionModel(Weighted):
     """A trained denoiser as its weights: rows are numbers (n, d), or images (n, h, w) or (n, h, w, channels) in [0, 1].
 
-    One with `conditional` also offers `labelled(n, rng)` -> (items, labels (n,) int32): rows as of `sample`, the same
-    ones, with the label that each was made for, -1 for none; labels are drawn by their frequency in the pool.
+    One with labels is a `LabelledModel`.
     """
 
     def sample(self, n: int, rng: Stream) -> NDArray[Any]:
         """N rows: float64 (n, d), or images float32."""
         return self.drawn(n, rng)[0]
-
-    def labelled(self, n: int, rng: Stream) -> tuple[NDArray[Any], NDArray[np.int32]]:
-        """N rows and their labels (n,); -1 where the model knows none."""
-        return self.drawn(n, rng)
 
     def denoise(self, x: Tensor, sigma: Tensor, classes: Tensor | None) -> Tensor:
         """Expected rows given rows with noise of sd sigma, in the network's coordinates."""
@@ -87,6 +82,18 @@ class DiffusionModel(Weighted):
         told = None if classes is None else classes.to(on)
         x = network.rows(diffusion.solve(lambda x, s: denoise(x, s, told), noise, self.learner.way, chance))
         return training.rows(x.clamp(0.0, 1.0)) if images else np.asarray(x.cpu().numpy())
+
+
+class LabelledModel(DiffusionModel):
+    """A denoiser that was told labels (`conditional`): it draws them by their frequency in the pool.
+
+    So it also offers `labelled(n, rng)` -> (items, labels (n,) int32): the rows that `sample` gives for this stream,
+    and the label that each was made for, -1 for a row made as those without one.
+    """
+
+    def labelled(self, n: int, rng: Stream) -> tuple[NDArray[Any], NDArray[np.int32]]:
+        """N rows as of `sample`, and their labels (n,)."""
+        return self.drawn(n, rng)
 
 
 @dataclass(frozen=True)
@@ -230,7 +237,7 @@ class Learner(Trained):
 
     def model(self, shape: tuple[int, ...], weights: State) -> DiffusionModel:
         """The model of rows of a shape with these weights."""
-        return DiffusionModel(self, shape, weights)
+        return (LabelledModel if self.conditional else DiffusionModel)(self, shape, weights)
 
 
 def need_diffusers() -> None:

@@ -36,6 +36,11 @@ class Weighted:
     def _network(self) -> Any:
         return self.learner.network_for(self.shape, self.weights)
 
+    @property
+    def trained(self) -> frozenset[str]:
+        """Names of the weights that training moves by gradients: no buffers, no running statistics."""
+        return frozenset(name for name, p in self._network.named_parameters() if p.requires_grad)
+
     def state(self) -> State:
         """Weights by name, and the shape of a row."""
         return {**self.weights, "shape": np.array(self.shape, dtype=np.int64)}
