@@ -169,9 +169,17 @@ POOLS = {
 }  # of a family that normal rows or category codes say nothing to
 
 
+SMALL = {"kind": "diffusion", "epochs": 2, "width": 8, "steps": 4}
+SOONER = {  # settings that make a fit short, or possible without a run
+    "diffusion": {"epochs": 10, "width": 16},
+    "neon": {"learner": SMALL, "weight": 0.5},
+    "sims": {"learner": SMALL, "weight": 0.5},
+}
+
+
 @pytest.mark.parametrize("kind", plugins.names("families"))
 def test_every_family_keeps_the_contract(kind, tmp_path):
-    check_learner(built("families", kind, tmp_path), pool=POOLS.get(kind))
+    check_learner(built("families", kind, tmp_path, **SOONER.get(kind, {})), pool=POOLS.get(kind))
 
 
 @pytest.mark.parametrize(
@@ -185,6 +193,10 @@ def test_every_family_keeps_the_contract(kind, tmp_path):
         ("vae", {"network": "conv", "width": 4, "epochs": 1, "init": "previous", "optimiser": "sgd", "rate": 1e-5}),
         ("vae", {"epochs": 1, "likelihood": "gaussian", "sampling": "gaussian", "optimiser": "adamw"}),
         ("vae", {"epochs": 1, "sampling": "bernoulli", "precision": "bf16"}),
+        ("diffusion", {"rows": "images", "epochs": 1, "width": 8, "steps": 3, "sampler": "ancestral"}),
+        ("diffusion", {"rows": "images", "network": "mlp", "epochs": 1, "steps": 3, "init": "previous"}),
+        ("diffusion", {"epochs": 1, "sampler": "euler", "steps": 5, "churn": 2.0}),
+        ("neon", {"learner": {"kind": "vae", "epochs": 1}, "weight": -0.5}),
         ("ngram", {"order": 1}),
         ("ngram", {"order": 5, "top_p": 0.9, "prompts": "previous"}),
         ("ngram", {"decoding": "beam", "prompts": "original"}),

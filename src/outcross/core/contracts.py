@@ -64,7 +64,9 @@ class Learner(Protocol):
     take minutes; `reads(coding)`: raises InputError where its pretrained model knows other tokens than a source gives;
     `prompts`: whether rows of text continue blocks of the `original` real data, of the `previous` pool, or `none`;
     `remedies`: by cause of error (`expressivity`, `approximation`, `sampler`), the settings that remove it, none where
-    it has no such error, nothing where no setting tells it apart.
+    it has no such error, nothing where no setting tells it apart; `trains_by`: the settings of how it is trained, if it
+    has `init: previous`, a fit from the model before, and models that are their `weights`, by name, of which `trained`
+    are the ones that training moves.
     """
 
     def fit(self, pool: Any, rng: Stream, previous: Model | None = None) -> Model:

@@ -37,6 +37,8 @@ class Purpose(IntEnum):
     PROMPTS = 15  # which blocks of text a model continues
     STAGE = 16  # what stages do to rows
     TEACHER = 17  # the real rows of a teacher
+    AUXILIARY = 18  # a second model, trained on a model's own rows: those rows, its fit, the choice by validation data
+    FLOOR_AUXILIARY = 19  # the same of models of the noise floor
 
 
 def _key(name: str) -> int:
