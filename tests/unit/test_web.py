@@ -6,6 +6,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
+import outcross
 from outcross.core.contracts import Rows
 from outcross.core.errors import InputError
 from outcross.core.loop import Chain, generations
@@ -14,6 +15,8 @@ from outcross.core.schedules import Logistic, Samples
 from outcross.families.gaussian import Learner as Gaussian
 from outcross.families.kde import Learner as Kde
 from outcross.plan import web as plan
+from outcross.report import labels
+from outcross.report.frames import Frame
 from outcross.report.theory import _blend
 from outcross.runs import plugins
 from outcross.runs.spec import Experiment
@@ -187,3 +190,29 @@ def test_a_curve_loses_what_the_plan_of_its_shares_expects():
 )
 def test_an_oracle_is_claimed_only_where_it_covers_the_web(policy, rows, said):
     assert _blend(policy, np.array(rows)) == said
+
+
+def test_what_labels_are_worth_is_drawn_for_a_run_that_sweeps_over_recall(tmp_path):
+    tree = {
+        "source": {"kind": "normal"},
+        "learner": {"kind": "gaussian"},
+        "arms": {"web": {"policy": {"kind": "web", "share": 0.9}}},
+        "stages": {"label": {"kind": "label"}},
+        "sweep": {"stages.label.recall": [0, 0.5, 1], "stages.label.precision": [0.6, 1]},
+        "samples": 40,
+        "generations": 12,
+        "chains": 8,
+        "floor": 2,
+        "measures": ["likelihood", "moments", "distance"],
+    }
+    result = outcross.run(Experiment.parse(tree), out=tmp_path, workers=1)
+    worth = labels.Worth(Frame(result.directory))
+    assert [line.recalls for line in worth.lines] == [[0.0, 0.5, 1.0]] * 2
+    right = next(line for line in worth.lines if "precision=1" in line.name)
+    assert right.read[-1].value < right.read[0].value
+    assert worth.sentence() in result.report().read_text(encoding="utf-8")
+    assert (result.directory / "figures" / "labels.png").is_file()
+    plain = outcross.run(
+        Experiment.parse({**tree, "sweep": {}, "generations": 1}), out=tmp_path, workers=1, report=False
+    )
+    assert labels.plate(Frame(plain.directory)) is None

@@ -202,7 +202,8 @@ def _node(node: Mapping[str, Any]) -> str:
     """What a node of an experiment says, in words."""
     rest = {k: _node(v) if isinstance(v, Mapping) else v for k, v in node.items() if k != "kind" and v is not None}
     told = ", ".join(f"{k} {v}" for k, v in rest.items())
-    return str(node["kind"]) + (f" ({told})" if told else "")
+    kind = str(node.get("kind", ""))
+    return f"{kind} ({told})".strip() if told else kind
 
 
 def teacher(node: Mapping[str, Any]) -> str:

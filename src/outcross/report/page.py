@@ -25,6 +25,7 @@ from outcross.report import (
     charts,
     figures,
     findings,
+    labels,
     observatory,
     pictures,
     poison,
@@ -178,7 +179,7 @@ class _Page:
     @cached_property
     def plates(self) -> list[Plate]:
         """The drawings of a run on images or on text."""
-        taken = [plate for plate in (self.causes, self._poison()) if plate is not None]
+        taken = [plate for plate in (self.causes, self._poison(), labels.plate(self.frame)) if plate is not None]
         return [*taken, *pictures.plates(self.frame, self.looks), *writing.plates(self.frame, self.looks)]
 
     def _poison(self) -> Plate | None:
