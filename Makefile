@@ -38,6 +38,7 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.vae
 	$(BIN)/python -m benchmarks.ngram
 	$(BIN)/python -m benchmarks.language
+	$(BIN)/python -m benchmarks.teacher
 
 clean:
 	rm -rf .venv
