@@ -60,9 +60,10 @@ class Learner(Protocol):
     models draw (not inherited: a subclass says so itself); `items`: what its rows are, `numbers` (the default),
     `categories`, `images` or `text`; `streams`: that it passes over its pool again and again, and fits a
     `Streamed` pool too; `least(columns)`: rows that a fit needs at least; `trial(pool, rng)`: a Trial, where a fit can
-    take minutes; `prompts`: whether rows of text continue blocks of the `original` real data, of the `previous` pool,
-    or `none`; `remedies`: by cause of error (`expressivity`, `approximation`, `sampler`), the settings that remove it,
-    none where it has no such error, nothing where no setting tells it apart.
+    take minutes; `reads(coding)`: raises InputError where its pretrained model knows other tokens than a source gives;
+    `prompts`: whether rows of text continue blocks of the `original` real data, of the `previous` pool, or `none`;
+    `remedies`: by cause of error (`expressivity`, `approximation`, `sampler`), the settings that remove it, none where
+    it has no such error, nothing where no setting tells it apart.
     """
 
     def fit(self, pool: Any, rng: Stream, previous: Model | None = None) -> Model:

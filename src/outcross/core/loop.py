@@ -2,7 +2,7 @@
 
     source --draw--> pool_0 --fit--> model_0 --sample--> synthetic --blend--> pool_1 --fit--> model_1 ...
 
-Generation 0 is the model fitted on real data.
+Generation 0 is the model fitted on real data, by a teacher where the chain has one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outcross.core.compiled import choose
-from outcross.core.contracts import Generation, Learner, Model, Place, Policy, Rows, Scene, Source, Stretch, Tally
+from outcross.core.contracts import (
+    Generation,
+    Learner,
+    Model,
+    Place,
+    Policy,
+    Rows,
+    Scene,
+    Source,
+    State,
+    Stretch,
+    Tally,
+)
 from outcross.core.corpus import Corpus, eight_bit
 from outcross.core.errors import FitDegenerate, require
 from outcross.core.rng import Purpose, Stream, Streams
@@ -38,6 +50,17 @@ Pools = Literal["auto", "rows", "statistics", "stream"]
 
 
 @dataclass(frozen=True)
+class Teacher:
+    """Who fits generation 0 in the student's place, on so many real rows of its own (Taori et al. 2023, Alpaca).
+
+    They are another draw than the student's: of a law, other rows; of finite data, rows that the two may share.
+    """
+
+    learner: Learner
+    samples: int
+
+
+@dataclass(frozen=True)
 class Chain:
     """One chain of generations: what is fixed about it. The replicate of every experiment."""
 
@@ -49,6 +72,7 @@ class Chain:
     number: int = 0
     pools: Pools = "auto"
     stages: tuple[Named, ...] = ()
+    teacher: Teacher | None = None
 
     def __post_init__(self) -> None:
         fits, gives = (getattr(side, "items", "numbers") for side in (self.learner, self.source))
@@ -58,6 +82,23 @@ class Chain:
         require(self.pools in get_args(Pools), f"pools is one of {', '.join(get_args(Pools))}, got {self.pools!r}")
         if self.pools == "stream":
             self._check_streamed()
+        if self.teacher is not None:
+            self._check_teacher(self.teacher)
+
+    def _check_teacher(self, teacher: Teacher) -> None:
+        """Raise InputError unless the teacher makes what the student fits, and the source has rows enough for it."""
+        fits, gives = getattr(teacher.learner, "items", "numbers"), getattr(self.source, "items", "numbers")
+        say = f"use teacher.learner.kind={_FIT[gives]}, say"
+        require(fits == gives, f"teacher.learner fits {fits}, the source gives {gives}: {say}")
+        coding, reads = getattr(self.source, "coding", None), getattr(teacher.learner, "reads", None)
+        if coding is not None and reads is not None:
+            reads(coding)
+        n, there = teacher.samples, self.source.rows
+        require(n >= 1, f"teacher.samples is 1 or more, got {n:,}")
+        fewer = "use teacher.samples=all, or fewer"
+        require(
+            there is None or n <= there, f"teacher.samples: {n:,} real rows, the source has {there or 0:,}: {fewer}"
+        )
 
     def _check_streamed(self) -> None:
         """Raise InputError unless the learner passes over its pool again and again, and no pool is needed later."""
@@ -66,6 +107,8 @@ class Chain:
         rows = not self.needs_pool and self.policy.budget_rows(1, 1) is None
         require(rows, "pools=stream keeps no rows for a policy that takes them from the pool before; use pools=rows")
         require(not self.stages, "pools=stream keeps no rows for stages to act on; use pools=rows")
+        alike = "pools=stream draws from the model before as one of the learner's own, which a teacher's is not"
+        require(self.teacher is None, f"{alike}; use pools=rows")
 
     @cached_property
     def kept_as(self) -> type[Statistics] | None:
@@ -85,6 +128,11 @@ class Chain:
         constant, rows = self.samples.growth == "constant", self.policy.rows(1, self.samples.at(1), 0)
         if getattr(self.learner, "repeats", False) and not (constant and rows.synthetic == self.samples.at(0)):
             return "fixed features are made again whole or not at all"
+        if self.teacher is not None:
+            if vars(type(self.teacher.learner)).get("statistics") is not kind:
+                return f"the teacher fits and makes rows, not {kind.__name__.lower()}"
+            if getattr(self.teacher.learner, "repeats", False) and rows.synthetic != self.teacher.samples:
+                return "the teacher's fixed features are made again whole or not at all"
         if kind.divisible:
             return None
         if getattr(self.policy, "needs_rows", True):
@@ -102,8 +150,23 @@ class Chain:
 
     @cached_property
     def original(self) -> Pool:
-        """The real rows that generation 0 is fitted on."""
+        """The real rows that generation 0 is fitted on; under a teacher, those that the student has of its own."""
         return self.real(self.samples.at(0), self.streams.stream(0, Purpose.SOURCE))
+
+    @property
+    def first(self) -> Pool:
+        """The real rows that generation 0 is fitted on: the teacher's, where there is one."""
+        if self.teacher is None:
+            return self.original
+        return self.real(self.teacher.samples, self.streams.stream(0, Purpose.TEACHER))
+
+    def learner_at(self, t: int) -> Learner:
+        """Who fits generation t."""
+        return self.teacher.learner if self.teacher is not None and t == 0 else self.learner
+
+    def load(self, t: int, state: State) -> Model:
+        """The model of generation t whose state this is."""
+        return self.learner_at(t).load(state)
 
     @property
     def items(self) -> str:
@@ -152,7 +215,7 @@ class Chain:
     def start(self) -> Generation:
         """Generation 0."""
         try:
-            return Generation(0, self.original, self._fit(0, self.original, None, []))
+            return Generation(0, self.original, self._fit(0, self.first, None, []))
         except FitDegenerate as e:
             raise FitDegenerate(e.reason, 0) from e
 
@@ -168,6 +231,8 @@ class Chain:
     def leap(self, past: Generation, until: int) -> Generation:
         """Generation `until`, in one compiled call where the learner and the policy allow it."""
         evolve = getattr(self.learner, "evolve", None)
+        if self.teacher is not None and past.t == 0 and until > 0:  # whose model may be of another family
+            past = self.step(past)
         # a policy that takes rows of the previous pool at any generation needs that pool built at every one
         if evolve is not None and until > past.t and not self.needs_pool and not self.stages:
             plan = _plan(self.policy, self.samples, past.t, until)
@@ -236,7 +301,7 @@ class Chain:
         No original block is both continued and kept as it is, as long as there are enough of them (Shumailov et al.
         2024, code). Where there are fewer blocks than rows, they are continued again and again.
         """
-        which = getattr(self.learner, "prompts", "none")
+        which = getattr(self.learner_at(past.t), "prompts", "none")
         if which == "none":
             return None
         pool: Any = self._rows if which == "original" else past.pool
@@ -271,13 +336,14 @@ class Chain:
             line = self._line("fitted", t, previous)
             pool = line.over(pool)
             tallies += line.tallies
-        return self.fitted(pool, self.streams.stream(t, Purpose.FIT), previous)
+        own = None if self.teacher is not None and t == 1 else previous  # a student does not go on from its teacher
+        return self.fitted(pool, self.streams.stream(t, Purpose.FIT), own, self.learner_at(t))
 
-    def fitted(self, pool: Any, rng: Stream, previous: Model | None = None) -> Model:
-        """The learner's fit to a pool; one that chooses by real validation data gets all there is."""
-        if not getattr(self.learner, "validates", False):
-            return self.learner.fit(pool, rng, previous)
-        learner: Any = self.learner
+    def fitted(self, pool: Any, rng: Stream, previous: Model | None = None, learner: Any = None) -> Model:
+        """The fit of a learner, the student's unless told, to a pool; one that chooses by validation data gets all."""
+        learner = self.learner if learner is None else learner
+        if not getattr(learner, "validates", False):
+            return learner.fit(pool, rng, previous)  # type: ignore[no-any-return]
         held = self.source.validation(_VALIDATION)
         return learner.fit(pool, rng, previous, validation=held)  # type: ignore[no-any-return]
 
@@ -327,15 +393,17 @@ def generations(
     seed: int = 0,
     chain: int = 0,
     pools: Pools = "auto",
+    teacher: Teacher | None = None,
 ) -> Iterator[Generation]:
     """Yield generation 0, 1, 2, ... of one chain, without end.
 
     pools: `rows`; `statistics` (exact in law, at no cost in the sample size); `stream`: synthetic rows drawn anew for
-    every pass of a learner over its pool; or `auto`: statistics where they serve, rows elsewhere.
+    every pass of a learner over its pool; or `auto`: statistics where they serve, rows elsewhere. teacher: who fits
+    generation 0 in the learner's place.
     Raises FitDegenerate, with the reason, at a generation whose fit has no answer.
     """
     schedule = samples if isinstance(samples, Samples) else Samples(samples)
-    line = Chain(learner, policy, source, schedule, seed, chain, pools)
+    line = Chain(learner, policy, source, schedule, seed, chain, pools, teacher=teacher)
     generation = line.start()
     while True:
         yield generation

@@ -35,6 +35,7 @@ class Purpose(IntEnum):
     CLASSIFIER = 14  # training of the classifier that measures see images with
     PROMPTS = 15  # which blocks of text a model continues
     STAGE = 16  # what stages do to rows
+    TEACHER = 17  # the real rows of a teacher
 
 
 class Stream(NamedTuple):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 import time
 import warnings
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ from outcross.families.neural import need_torch, pretrained
 if TYPE_CHECKING:
     from outcross.families.neural.language import Plan, Writing
     from outcross.families.neural.several import Place
+    from outcross.sources.coding import Coding
 
 TINY = {
     "model_type": "opt",
@@ -121,11 +123,11 @@ class Learner(Decoding):
     OPT by default. init of each generation: the `pretrained` model (the default with one), the `previous` generation's
     weights, or from `scratch` (the default without).
 
-    epochs, batch, optimiser, rate, decay as usual; schedule of the rate: `constant`, `linear`, `cosine`, or `epochs`,
-    the paper's cosine with one step an epoch; warmup: share of all steps; clip: norm of gradients, 0 for none. lora:
-    rank of a low-rank update in place of all weights, 0 for all. select: the `last` epoch, or the `best` on real
-    validation data (the paper), which helps the model with real data. precision: `bf16` computes in 16 bits.
-    device: `all` trains and writes on every GPU of the machine at once, through accelerate.
+    epochs (0 leaves a pretrained model as it is), batch, optimiser, rate, decay as usual; schedule of the rate:
+    `constant`, `linear`, `cosine`, or `epochs`, the paper's cosine with one step an epoch; warmup: share of all steps;
+    clip: norm of gradients, 0 for none. lora: rank of a low-rank update in place of all weights, 0 for all. select: the
+    `last` epoch, or the `best` on real validation data (the paper), which helps the model with real data. precision:
+    `bf16` computes in 16 bits. device: `all` trains and writes on every GPU of the machine at once, through accelerate.
 
     temperature and repetition_penalty (Keskar et al. 2019) of what is written; ends: whether the mark of an end may be.
     The rest as for every model of text (`families/decoding.py`).
@@ -162,7 +164,7 @@ class Learner(Decoding):
             value, known = getattr(self, name, None), get_args(hint)
             if get_origin(hint) is Literal:
                 require(value in known, f"{name} is {', '.join(known)}, got {value!r}")
-        for name, least in (("epochs", 1), ("batch", 1), ("lora", 0)):
+        for name, least in (("epochs", 1 if self.model is None else 0), ("batch", 1), ("lora", 0)):
             require(getattr(self, name) >= least, f"{name} is {least} or more, got {getattr(self, name)}")
         for name in ("rate", "temperature", "repetition_penalty"):
             require(getattr(self, name) > 0.0, f"{name} is positive, got {getattr(self, name):g}")
@@ -189,6 +191,16 @@ class Learner(Decoding):
         """SHA-256 of the pretrained model; nothing without one."""
         return "" if self.model is None else pretrained.fingerprint(self.model)
 
+    def reads(self, coding: Coding) -> None:
+        """Raise InputError unless a pretrained model was trained on tokens of this coding."""
+        if self.model is None or coding.name == self.model:
+            return
+        from outcross.sources.coding import Pretrained
+
+        own = isinstance(coding, Pretrained) and coding.json == Pretrained(self.model).json
+        told = f"{self.model} reads tokens of its own, the source gives {coding.told}: use source.tokens={self.model}"
+        require(own, told)
+
     def fit(self, pool: Corpus, rng: Stream, previous: Any = None, validation: Corpus | None = None) -> CausalModel:
         """Train on a pool of text. Raises FitDegenerate when the loss diverges, InputError of any other pool, or where
         model and vocabulary do not belong together.
@@ -199,7 +211,9 @@ class Learner(Decoding):
         assert pool.vocabulary is not None
         network = self._begun(pool.vocabulary, pool.shape[0], rng, previous)
         held = validation.items if validation is not None and self.select == "best" else None
-        if self.place.several:
+        if self.epochs == 0:
+            found = {"loss": math.nan, "epoch": 0.0}
+        elif self.place.several:
             found = several.train(self, network, pool, rng, held)
         else:
             found = language.train(network, pool.items, rng, self.plan, held)
@@ -308,7 +322,7 @@ class Learner(Decoding):
     def trial(self, pool: Corpus, rng: Stream) -> Trial:
         """How long a fit to the pool and writing as many rows would take, from a few minibatches on one device."""
         few = pool.take(slice(0, _TRIED * self.batch))
-        short = replace(self, epochs=1, select="last", device=self.place.device)
+        short = replace(self, epochs=min(1, self.epochs), select="last", device=self.place.device)
         short.fit(few.take(slice(0, self.batch)), rng)  # the first minibatch pays for imports and memory
         began = time.perf_counter()
         model = short.fit(few, rng)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from outcross.measures.phase import DISTANCES, RATIOS, limits
 from outcross.report.charts import number
@@ -196,7 +196,15 @@ def policy(cell: Cell) -> str:
     """The policy of a cell in words."""
     rest = {k: v for k, v in cell.policy.items() if k != "kind" and v is not None}
     told = ", ".join(f"{k} {v}" for k, v in rest.items())
-    return str(cell.policy["kind"]) + (f" ({told})" if told else "")
+    taught = "" if cell.teacher is None else f", {teacher(cell.teacher)}"
+    return str(cell.policy["kind"]) + (f" ({told})" if told else "") + taught
+
+
+def teacher(node: Mapping[str, Any]) -> str:
+    """The teacher of a cell in words."""
+    n = node["samples"]
+    rows = {"all": "all", "auto": "up to 1,000"}.get(n) or f"{n:,}"
+    return f"generation 0 a teacher ({node['learner']['kind']} on {rows} real rows)"
 
 
 def phases(frame: Frame, found: Sequence[Verdict]) -> str:

@@ -97,5 +97,6 @@ def _setup(frame: Frame, cell: Cell) -> Setup:
     rows = frame.rows_of(cell)
     require(rows is not None, f"{cell.label}: the run has not begun")
     require(not cell.stages, f"{cell.label}: a plan knows no stages ({', '.join(cell.stages)}); choose another --arm")
+    require(not cell.teacher, f"{cell.label}: a plan knows no teacher; choose another --arm")
     policy = plugins.make("policies", cell.policy, f"arms.{cell.arm}.policy")
     return Setup(policy, Samples(**{**cell.samples, "start": rows}), items_of(frame))

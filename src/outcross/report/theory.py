@@ -147,7 +147,7 @@ def _observed(frame: Frame, cell: int, names: Sequence[str]) -> dict[str, Record
 
 def setting_of(frame: Frame, cell: Cell) -> Setting | None:
     """What theory has to know of a cell; None where no oracle covers it."""
-    if cell.stages:
+    if cell.stages or cell.teacher:
         return None
     policy = plugins.make("policies", cell.policy, "policy")
     start = frame.rows_of(cell)
@@ -229,7 +229,7 @@ class Bin(NamedTuple):
 def extinction(frame: Frame, cell: int, generation: int) -> list[Bin]:
     """The bins of a cell at a record, summed over its chains; empty where none were taken.
 
-    Drift is that of pools of one size: nothing is expected of pools that grow.
+    Drift is that of pools of one size: nothing is expected of pools that grow, or after a teacher's own.
     """
     tables = [
         found["extinction"]
@@ -239,7 +239,7 @@ def extinction(frame: Frame, cell: int, generation: int) -> list[Bin]:
     if not tables:
         return []
     whole = np.sum([np.where(t[:, :1] == 0.0, 0.0, t) for t in tables], axis=0)  # an empty bin has no law of its own
-    if frame.cells[cell].samples["growth"] != "constant":
+    if frame.cells[cell].samples["growth"] != "constant" or frame.cells[cell].teacher:
         whole[:, COLUMNS.index("expected") :] = math.nan
     return [
         Bin(2 ** (b - 1) + 1 if b else 1, 2**b, *(float(v) for v in whole[b][: len(COLUMNS)]))

@@ -87,7 +87,12 @@ def _base(experiment: Experiment, arm: str | None) -> tuple[Cell, Arm]:
     name = next(iter(experiment.arms)) if arm is None else arm
     if name not in experiment.arms:
         raise InputError(f"no arm {name!r}; {plugins.nearest(name, experiment.arms)}")
-    return next(c for c in experiment.settled if c.arm == name), experiment.arms[name]
+    cell = next(c for c in experiment.settled if c.arm == name)
+    require(
+        cell.teacher is None,
+        f"{name}: it begins with a teacher, whose errors are not the learner's; choose another --arm",
+    )
+    return cell, experiment.arms[name]
 
 
 def _settled(causes: Causes, cell: Cell, chain: Chain) -> Causes:

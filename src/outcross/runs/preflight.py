@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from outcross.core.contracts import Generation, Trial
 from outcross.core.corpus import Corpus
@@ -41,6 +41,11 @@ def check_rows(cell: Cell, chain: Chain, experiment: Experiment) -> None:
     least = getattr(chain.learner, "least", lambda columns: 1)(len(chain.source.columns))
     if there < least:
         raise InputError(f"samples: {there} rows, the family {cell.learner['kind']} needs at least {least} here")
+    if chain.teacher is not None:
+        due = getattr(chain.teacher.learner, "least", lambda columns: 1)(len(chain.source.columns))
+        if chain.teacher.samples < due:
+            told = f"{chain.teacher.samples} rows, its family needs at least {due} here"
+            raise InputError(f"arms.{cell.arm}: teacher.samples: {told}")
     if chain.samples.at(experiment.generations) * (experiment.generations + 1) >= 1 << 62:
         raise InputError("samples grow to more rows than can be counted: use fewer, fewer generations or less growth")
     for t in sorted({*range(1, min(experiment.generations, _LOOKED_AT) + 1), experiment.generations} - {0}):
@@ -62,7 +67,7 @@ def pool_bytes(chain: Chain, generations: int) -> int:
     """Bytes of the largest pool of a chain."""
     if chain.kept_as is not None:
         return 2 * chain.original.nbytes  # of counts or moments, however many rows they stand for
-    pool = chain.samples.at(0)
+    pool = max(chain.samples.at(0), 0 if chain.teacher is None else chain.teacher.samples)
     rows = [chain.samples.at(t) for t in (0, generations)]
     if chain.policy.rows(1, 1, 1).previous > 1 or getattr(chain.policy, "keep_all", False):
         pool += sum(chain.samples.at(t) for t in range(1, generations + 1))
@@ -151,7 +156,7 @@ def say_if_long(experiment: Experiment, chains: list[Chain], workers: int, say: 
     seconds, device = 0.0, ""
     for chain in chains:
         with suppress(FitDegenerate):  # which ends its chain at once
-            if hasattr(chain.learner, "trial"):
+            if _trains(chain):
                 each = _training(chain, experiment)
                 seconds, device = seconds + each.seconds, each.device
     if seconds / workers > _LONG:
@@ -162,11 +167,32 @@ def say_if_long(experiment: Experiment, chains: list[Chain], workers: int, say: 
         )
 
 
+def _trains(chain: Chain) -> bool:
+    """Whether a fit of the chain, its teacher's included, can take minutes."""
+    return any(hasattr(chain.learner_at(t), "trial") for t in (0, 1))
+
+
 def _training(chain: Chain, experiment: Experiment) -> Trial:
     """The trial of a chain, its seconds those of all fits of the cell, one after the other."""
+    found = [_teaching(chain, experiment)] if chain.teacher and hasattr(chain.learner_at(0), "trial") else []
+    found += [_learning(chain, experiment)] if hasattr(chain.learner, "trial") else []
+    return found[-1]._replace(seconds=sum(trial.seconds for trial in found))
+
+
+def _teaching(chain: Chain, experiment: Experiment) -> Trial:
+    """The trial of a chain's teacher, its seconds those of all chains; at least as many rows as it makes."""
+    pool = chain.first
+    assert isinstance(pool, Corpus)
+    trial = _trial(chain, 0, pool)
+    return trial._replace(seconds=trial.seconds * experiment.chains * max(1.0, chain.samples.at(1) / len(pool)))
+
+
+def _learning(chain: Chain, experiment: Experiment) -> Trial:
+    """The same of its learner, generation 0 included where that has no teacher."""
     assert isinstance(chain.original, Corpus)
-    trial = _trial(chain, chain.original)
-    rows = total = len(chain.original)
+    trial = _trial(chain, 1, chain.original)
+    rows = len(chain.original)
+    total = 0 if chain.teacher else rows
     for t in range(1, experiment.generations + 1):
         n = chain.samples.at(t)
         rows = sum(chain.policy.rows(t, n, rows))
@@ -175,11 +201,12 @@ def _training(chain: Chain, experiment: Experiment) -> Trial:
     return trial._replace(seconds=trial.seconds * fits / len(chain.original))
 
 
-def _trial(chain: Chain, pool: Corpus) -> Trial:
-    """A fit cut short. Whatever a user's module raises becomes a LearnerError."""
+def _trial(chain: Chain, t: int, pool: Corpus) -> Trial:
+    """A fit of generation t cut short. Whatever a user's module raises becomes a LearnerError."""
     try:
         with torch_threads(1):
-            return chain.learner.trial(pool, chain.streams.stream(0, Purpose.FIT))  # type: ignore[attr-defined, no-any-return]
+            learner: Any = chain.learner_at(t)
+            return learner.trial(pool, chain.streams.stream(0, Purpose.FIT))  # type: ignore[no-any-return]
     except (OutcrossError, FitDegenerate):
         raise
     except (Exception, SystemExit) as e:
@@ -200,7 +227,7 @@ def _outlook(experiment: Experiment, workers: int, say: Callable[[str], None]) -
         check_rows(cell, chain, experiment)
     look_at_rows(experiment, say)  # a classifier that has to be trained is no cost of a record
     for cell, chain in zip(experiment.settled, chains, strict=True):
-        trains = hasattr(chain.learner, "trial")
+        trains = _trains(chain)
         if trains:
             say(f"{cell.label}: trying a fit, writing and measuring")
         per_generation, per_record, state = (_tried if trains else _probe)(chain, cell, experiment)

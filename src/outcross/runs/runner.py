@@ -97,7 +97,9 @@ class Interrupted(OutcrossError):
 def directory_of(experiment: Experiment, root: Path) -> tuple[Path, str]:
     """The run's directory under root, and its whole digest. Reads the sources."""
     prints = [worker.source_of(cell)[0].fingerprint() for cell in experiment.settled]
-    learners = (plugins.make("families", cell.learner, "learner") for cell in experiment.settled)
+    nodes = [cell.learner for cell in experiment.settled]
+    nodes += [cell.teacher["learner"] for cell in experiment.settled if cell.teacher is not None]
+    learners = (plugins.make("families", node, "learner") for node in nodes)
     prints += [told for one in learners if (told := getattr(one, "fingerprint", str)())]
     whole = digest(experiment, prints)
     return root / f"{experiment.name.replace('/', '-')}-{whole[:10]}", whole

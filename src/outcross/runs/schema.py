@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from outcross.runs import plugins
-from outcross.runs.spec import Experiment
+from outcross.runs.spec import Experiment, Taught
 
 _GROUP_OF = {"source": "sources", "learner": "families", "policy": "policies", "stages": "stages"}
 
@@ -20,8 +20,21 @@ def json_schema() -> dict[str, Any]:
         schema["properties"][key] = {"$ref": f"#/$defs/{_GROUP_OF[key]}"}
     arm = definitions["Arm"]["properties"]
     arm["policy"] = {"$ref": "#/$defs/policies"}
+    teacher = {"$ref": "#/$defs/Taught"}
+    definitions["Taught"] = _taught()
+    schema["properties"]["teacher"] = {"anyOf": [teacher, {"type": "null"}]}
+    arm["teacher"] = {"description": "laid over the base teacher; none for none", "type": ["object", "string", "null"]}
     arm["learner"] = {"description": "laid over the base learner", "type": ["object", "null"]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _taught() -> dict[str, Any]:
+    """The schema of a teacher."""
+    found = Taught.model_json_schema()
+    found["properties"]["learner"] = {"$ref": "#/$defs/families"}
+    rows: list[dict[str, Any]] = [{"type": "integer", "minimum": 1}, {"enum": ["auto", "all"]}]
+    found["properties"]["samples"] = {"anyOf": rows}
+    return found
 
 
 def _node(group: str, kind: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from outcross.core.errors import InputError, require
-from outcross.core.loop import Chain, Pools
+from outcross.core.loop import Chain, Pools, Teacher
 from outcross.core.schedules import Samples
 from outcross.core.stages import Named
 from outcross.measures.phase import Margins
@@ -30,7 +30,10 @@ _SETTLED = ("auto", "all")  # samples that are known once the source is
 
 
 class Arm(BaseModel):
-    """A policy, and what else differs from the base. stages: laid over those of the base by name; null removes one."""
+    """A policy, and what else differs from the base.
+
+    stages: laid over those of the base by name; null removes one. teacher: laid over that of the base; `none` for none.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     policy: dict[str, Any]
@@ -38,6 +41,23 @@ class Arm(BaseModel):
     samples: Any = None
     pools: Pools | None = None
     stages: dict[str, dict[str, Any] | None] = {}
+    teacher: dict[str, Any] | Literal["none"] | None = None
+
+
+class Taught(BaseModel):
+    """A teacher: who fits generation 0 in the learner's place, on how many real rows."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    learner: dict[str, Any]
+    samples: Any
+
+    @field_validator("samples")
+    @classmethod
+    def _rows(cls, value: Any) -> Any:
+        value = _whole(value)
+        if value not in _SETTLED and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            raise ValueError("a number of real rows from 1, `auto` or `all`")
+        return value
 
 
 class Causes(BaseModel):
@@ -95,6 +115,7 @@ class Cell(NamedTuple):
     samples: dict[str, Any]
     pools: Pools
     stages: dict[str, dict[str, Any]]  # by name, in order
+    teacher: dict[str, Any] | None  # learner and samples
 
     @property
     def label(self) -> str:
@@ -116,6 +137,7 @@ class Experiment(BaseModel):
     samples: Any = 1000
     pools: Pools = "auto"
     stages: dict[str, dict[str, Any]] = {}
+    teacher: dict[str, Any] | None = None
     sweep: dict[str, list[Any]] = {}
     generations: int = Field(100, ge=0, le=100_000_000)
     chains: int = Field(16, ge=1, le=10_000_000)
@@ -176,13 +198,16 @@ class Experiment(BaseModel):
             "policy": dict(arm.policy),
             "samples": self.samples if arm.samples is None else arm.samples,
             "stages": _staged(self.stages, arm.stages),
+            "teacher": _over(self.teacher, arm.teacher),
         }
         tree = deepcopy(nodes)  # the sweep is set in place, however deep
         for key, value in point.items():
             require(
                 key.split(".")[0] in tree,
-                f"sweep.{key}: an axis starts with source, learner, policy, samples or stages",
+                f"sweep.{key}: an axis starts with source, learner, policy, samples, stages or teacher",
             )
+            taught = tree["teacher"] is not None or not key.startswith("teacher")
+            require(taught, f"sweep.{key}: arms.{name} has no teacher; give it one, or leave the axis out")
             _known_stage(key, tree["stages"])
             _set(tree, key.split("."), value, f"sweep.{key}")
         where = f"arms.{name}"
@@ -195,10 +220,15 @@ class Experiment(BaseModel):
             _samples(tree["samples"]),
             arm.pools or self.pools,
             {k: plugins.settle("stages", {"kind": k, **v}, f"stages.{k}") for k, v in tree["stages"].items()},
+            _teacher(tree["teacher"], f"{where}.teacher" if arm.teacher else "teacher"),
         )
         plugins.make("families", cell.learner, f"{where}.learner" if arm.learner else "learner")
         plugins.make("policies", cell.policy, f"{where}.policy")
         stages_of(cell)
+        if cell.teacher is not None:
+            plugins.make(
+                "families", cell.teacher["learner"], f"{where}.teacher.learner" if arm.teacher else "teacher.learner"
+            )
         return cell
 
     @property
@@ -248,15 +278,28 @@ def digest(experiment: Experiment, fingerprints: Sequence[str]) -> str:
 
 def build(cell: Cell, source: Any, seed: int, number: int) -> Chain:
     """The chain of a cell. `samples: auto` and `all` are settled here, by how many rows the source has."""
-    wanted = dict(cell.samples)
-    if wanted["start"] == "auto":
-        wanted["start"] = 1000 if source.rows is None else min(1000, source.rows)
-    if wanted["start"] == "all":
-        require(source.rows is not None, "samples=all: this source has no end; give a number")
-        wanted["start"] = source.rows
+    wanted = {**cell.samples, "start": _rows(cell.samples["start"], source, "samples")}
     learner = plugins.make("families", cell.learner, "learner")
     policy = plugins.make("policies", cell.policy, f"arms.{cell.arm}.policy")
-    return Chain(learner, policy, source, Samples(**wanted), seed, number, cell.pools, stages_of(cell))
+    return Chain(
+        learner, policy, source, Samples(**wanted), seed, number, cell.pools, stages_of(cell), teacher_of(cell, source)
+    )
+
+
+def _rows(wanted: Any, source: Any, key: str) -> int:
+    """So many real rows of a source."""
+    if wanted == "auto":
+        return 1000 if source.rows is None else min(1000, int(source.rows))
+    require(wanted != "all" or source.rows is not None, f"{key}=all: this source has no end; give a number")
+    return int(source.rows if wanted == "all" else wanted)
+
+
+def teacher_of(cell: Cell, source: Any) -> Teacher | None:
+    """The teacher of a cell."""
+    if cell.teacher is None:
+        return None
+    learner = plugins.make("families", cell.teacher["learner"], "teacher.learner")
+    return Teacher(learner, _rows(cell.teacher["samples"], source, "teacher.samples"))
 
 
 def stages_of(cell: Cell) -> tuple[Named, ...]:
@@ -268,6 +311,9 @@ def _named(cell: Cell) -> dict[str, Any]:
     """A cell as digests take it: settings that came when runs had been made are left out where nothing is said."""
     told = cell._replace(learner=plugins.named("families", cell.learner))._asdict()
     stages = [[name, plugins.named("stages", node)] for name, node in told.pop("stages").items()]
+    taught = told.pop("teacher")
+    if taught is not None:
+        told["teacher"] = {**taught, "learner": plugins.named("families", taught["learner"])}
     return {**told, "stages": stages} if stages else told
 
 
@@ -327,6 +373,23 @@ def _staged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """The stages of an arm: each laid over that of the base with its name, new ones after those, without null ones."""
     laid = {name: None if node is None else overlaid(base.get(name, {}), node) for name, node in over.items()}
     return {name: node for name, node in {**base, **laid}.items() if node is not None}
+
+
+def _over(base: Mapping[str, Any] | None, over: Mapping[str, Any] | str | None) -> dict[str, Any] | None:
+    """The teacher of an arm: laid over that of the base, its learner likewise; `none` for none."""
+    if over is None or base is None or isinstance(over, str):
+        found = base if over is None else over
+        return None if found is None or isinstance(found, str) else dict(found)
+    learner = overlaid(base.get("learner", {}), over.get("learner"))
+    return {**base, **over, "learner": learner}
+
+
+def _teacher(tree: Mapping[str, Any] | None, where: str) -> dict[str, Any] | None:
+    """A teacher with every default filled in and every value checked."""
+    if tree is None:
+        return None
+    taught = plugins.checked(Taught, tree, where)
+    return {**taught, "learner": plugins.settle("families", taught["learner"], f"{where}.learner")}
 
 
 def _known_stage(axis: str, stages: Mapping[str, Any]) -> None:

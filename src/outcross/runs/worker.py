@@ -124,7 +124,7 @@ class _Trip:
     def __init__(self, task: Task, chain: Chain, reference: Reference) -> None:
         self.task, self.chain, self.reference = task, chain, reference
         self.at: Generation | None = None if task.start is None else _generation(chain, task.start)
-        self.first: Model | None = None if task.start is None else chain.learner.load(task.start.first)
+        self.first: Model | None = None if task.start is None else chain.load(0, task.start.first)
         self.kept: dict[int, State] = {}
         self.taken: dict[int, tuple[str, ...]] = {}
         self.readings: dict[int, dict[str, Reading]] = {}
@@ -203,7 +203,7 @@ class _Pace:
 
 def _generation(chain: Chain, at: Checkpoint) -> Generation:
     pool = pool_of(at.pool) if at.pool else (chain.original if at.generation == 0 else None)
-    return Generation(at.generation, pool, chain.learner.load(at.state))
+    return Generation(at.generation, pool, chain.load(at.generation, at.state))
 
 
 def take(

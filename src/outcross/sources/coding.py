@@ -22,6 +22,7 @@ class Coding(Protocol):
     size: int  # of the vocabulary
     end: int  # the token that marks an end
     told: str  # what it is, for people
+    name: str  # what `tokens` of a source calls it
 
     def encode(self, documents: Iterable[str]) -> Iterator[Sequence[int]]:
         """The tokens of each document, with the mark of its end."""
@@ -32,6 +33,8 @@ class Coding(Protocol):
 
 class Words:
     """Words with numbers, the most frequent first; one mark ends each document, words not known are `<unk>`."""
+
+    name = "words"
 
     def __init__(self, labels: Sequence[str], split: Split = tokenise) -> None:
         self.labels, self._split = tuple(labels), split
@@ -69,7 +72,7 @@ class Pretrained:
     def __init__(self, name: str) -> None:
         from outcross.families.neural import pretrained
 
-        self._tokenizer = pretrained.tokenizer(name)
+        self.name, self._tokenizer = name, pretrained.tokenizer(name)
         self.size, end = len(self._tokenizer), self._tokenizer.eos_token_id
         require(end is not None, f"{name}: its tokenizer has no mark of an end (eos_token)")
         self.begin: int | None = self._tokenizer.bos_token_id
@@ -99,6 +102,8 @@ class Pretrained:
 
 class Pieces:
     """Byte-level byte-pair pieces (Sennrich et al. 2016; the tokenizers package); one mark ends each document."""
+
+    name = "bpe"
 
     def __init__(self, json: str) -> None:
         from tokenizers import Tokenizer
