@@ -14,7 +14,7 @@ setup: .venv/.dev
 	@touch $@
 
 .venv/.dev: .venv/.core
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev,lm]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev,diffusion,lm]'
 	@touch $@
 
 run: .venv/.core
@@ -38,6 +38,7 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.vae
 	$(BIN)/python -m benchmarks.ngram
 	$(BIN)/python -m benchmarks.language
+	$(BIN)/python -m benchmarks.teacher
 
 clean:
 	rm -rf .venv

@@ -117,6 +117,10 @@ def stories(folder: Path) -> dict[str, object]:
     return {"model": str(folder / "stories"), "block": 16, "measured": 20}
 
 
+def adult(folder: Path) -> dict[str, object]:
+    return {"path": str(shared("tabular/adult"))}
+
+
 def wikitext2(folder: Path) -> dict[str, object]:
     return {"path": str(shared("wikitext-2"))}
 
@@ -125,12 +129,18 @@ def module(folder: Path) -> dict[str, object]:
     return {"object": f"{__name__}:Noisy", "options": {"noise": 0.2}, "epochs": 2}
 
 
+def producers(folder: Path) -> dict[str, object]:
+    return {"learners": {"ours": {"kind": "gmm"}, "theirs": {"kind": "kde"}}, "every": {"theirs": 2}}
+
+
 # what a kind needs before it can be built; one that needs something and is not here fails its test
 NEEDED = {
     ("families", "command"): command,
     ("families", "module"): module,
+    ("families", "producers"): producers,
     ("sources", "file"): file,
     ("sources", "column"): column,
+    ("sources", "adult"): adult,
     ("sources", "mnist"): mnist,
     ("sources", "image_folder"): image_folder,
     ("sources", "npz"): npz,
@@ -140,21 +150,36 @@ NEEDED = {
 }
 
 
-FINDING = ("mnist", "model", "wikitext2")  # sources that find their files themselves, or download them
+FINDING = ("adult", "mnist", "model", "wikitext2")  # sources that find their files themselves, or download them
 
 
 def built(group: str, kind: str, folder: Path, **options: object) -> object:
-    given = {**NEEDED.get((group, kind), lambda _: {})(folder), **options}
+    needed = NEEDED.get((group, kind), lambda _: {})
+    given = {**({} if "learners" in options else needed(folder)), **options}
     return plugins.make(group, plugins.settle(group, {"kind": kind, **given}, kind), kind)
 
 
 COUNTED = Corpus.of(np.random.default_rng(0).poisson(3.0, (200, 2)).astype(float))
-POOLS = {"exponential_family": COUNTED}  # of a family that normal rows or category codes say nothing to
+LABELLED = Corpus.of(
+    np.random.default_rng(0).integers(256, size=(60, 8, 8), dtype=np.uint8), label=np.arange(60, dtype=np.int32) % 3
+)
+POOLS = {
+    "exponential_family": COUNTED,
+    "by_label": LABELLED,
+}  # of a family that normal rows or category codes say nothing to
+
+
+SMALL = {"kind": "diffusion", "epochs": 2, "width": 8, "steps": 4}
+SOONER = {  # settings that make a fit short, or possible without a run
+    "diffusion": {"epochs": 10, "width": 16},
+    "neon": {"learner": SMALL, "weight": 0.5},
+    "sims": {"learner": SMALL, "weight": 0.5},
+}
 
 
 @pytest.mark.parametrize("kind", plugins.names("families"))
 def test_every_family_keeps_the_contract(kind, tmp_path):
-    check_learner(built("families", kind, tmp_path), pool=POOLS.get(kind))
+    check_learner(built("families", kind, tmp_path, **SOONER.get(kind, {})), pool=POOLS.get(kind))
 
 
 @pytest.mark.parametrize(
@@ -168,9 +193,18 @@ def test_every_family_keeps_the_contract(kind, tmp_path):
         ("vae", {"network": "conv", "width": 4, "epochs": 1, "init": "previous", "optimiser": "sgd", "rate": 1e-5}),
         ("vae", {"epochs": 1, "likelihood": "gaussian", "sampling": "gaussian", "optimiser": "adamw"}),
         ("vae", {"epochs": 1, "sampling": "bernoulli", "precision": "bf16"}),
+        ("diffusion", {"rows": "images", "epochs": 1, "width": 8, "steps": 3, "sampler": "ancestral"}),
+        ("diffusion", {"rows": "images", "network": "mlp", "epochs": 1, "steps": 3, "init": "previous"}),
+        ("diffusion", {"epochs": 1, "sampler": "euler", "steps": 5, "churn": 2.0}),
+        ("neon", {"learner": {"kind": "vae", "epochs": 1}, "weight": -0.5}),
         ("ngram", {"order": 1}),
         ("ngram", {"order": 5, "top_p": 0.9, "prompts": "previous"}),
         ("ngram", {"decoding": "beam", "prompts": "original"}),
+        ("producers", {"learners": {"a": {"kind": "gaussian"}}}),
+        ("producers", {"learners": {"a": {"kind": "categorical"}, "b": {"kind": "categorical"}}}),
+        ("producers", {"learners": {"a": {"kind": "ngram", "order": 2}, "b": {"kind": "ngram"}}}),
+        ("producers", {"learners": {"a": {"kind": "ngram", "prompts": "original"}, "b": {"kind": "ngram"}}}),
+        ("producers", {"learners": {"a": {"kind": "vae", "epochs": 1}, "b": {"kind": "vae", "epochs": 1}}}),
         ("sklearn.mixture:GaussianMixture", {"n_components": 2, "init_params": "kmeans"}),
         ("sklearn.neighbors:KernelDensity", {"bandwidth": 0.3}),
     ],
@@ -229,6 +263,7 @@ LETTERS = ("categories, known", "categories, hidden")
 PICTURES = ("images with labels", "images without", "images of one class")
 TEXTS = ("text in words", "text in bytes, by search")
 SEEN_BY = {"numbers": VIEWS, "categories": LETTERS, "images": PICTURES, "text": TEXTS}
+SEEN_BY["any"] = VIEWS + LETTERS + PICTURES + TEXTS
 CASES = [(n, v) for n in plugins.names("measures") for v in SEEN_BY[plugins.measures([n])[0].needs]]
 
 

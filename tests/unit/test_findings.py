@@ -105,14 +105,15 @@ def test_only_ranges_of_copies_that_lose_any_are_drawn_from_the_rarest():
     assert ramp(0, 1) == 0
 
 
-def extinctions(*chains, growth="constant"):
+def extinctions(*chains, growth="constant", teacher=None):
     """A frame whose chains have (types, lost, expected, variance) of each bin."""
     tables = {(0, c): np.full((BINS, 4), np.nan) for c in range(len(chains))}
     for table, bins in zip(tables.values(), chains, strict=True):
         table[:, :2] = 0.0
         table[: len(bins)] = bins
     reader = SimpleNamespace(arrays=lambda key, generation, prefix: {"extinction": tables[key]})
-    return SimpleNamespace(chains=tables, reader=reader, cells=[SimpleNamespace(samples={"growth": growth})])
+    cell = SimpleNamespace(samples={"growth": growth}, teacher=teacher)
+    return SimpleNamespace(chains=tables, reader=reader, cells=[cell])
 
 
 def test_the_law_holds_of_a_range_that_some_chains_do_not_have():
@@ -121,9 +122,10 @@ def test_the_law_holds_of_a_range_that_some_chains_do_not_have():
     assert found == [Bin(1, 1, 4.0, 2.0, 1.5, 0.9), Bin(2, 2, 18.0, 6.0, 5.0, 2.0)]
 
 
-def test_nothing_is_expected_of_a_range_too_frequent_for_the_law_or_of_pools_that_grow():
+def test_nothing_is_expected_of_a_range_too_frequent_for_the_law_of_pools_that_grow_or_after_a_teacher():
     law, too_frequent = (4.0, 2.0, 1.5, 0.9), (4.0, 2.0, math.nan, math.nan)
-    for frame in (extinctions([law], [too_frequent]), extinctions([law], growth="linear")):
+    taught = extinctions([law], teacher={"samples": 9})
+    for frame in (extinctions([law], [too_frequent]), extinctions([law], growth="linear"), taught):
         (found,) = theory.extinction(frame, 0, 5)
         assert found.lost in (2.0, 4.0)
         assert math.isnan(found.expected)

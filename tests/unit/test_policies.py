@@ -55,7 +55,7 @@ def test_a_budget_is_a_multiple_of_samples_and_at_least_one_row():
 
 def test_policies_know_when_they_need_the_previous_pool():
     needing = {name for name in POLICIES if POLICIES[name]().needs_pool}
-    assert needing == {"accumulate", "accumulate_subsample"}
+    assert needing == {"accumulate", "accumulate_subsample", "web"}
     assert Blend(synthetic=[1.0, 0.5], previous=[0.0, 0.5]).needs_pool
 
 

@@ -1,7 +1,7 @@
 """A teacher fits generation 0 and students learn from what it makes: known truth first, then what is refused."""
 
+import copy
 import dataclasses
-from copy import deepcopy
 
 import jsonschema
 import numpy as np
@@ -49,11 +49,10 @@ BASE = {
     "snapshots": {"chains": 0},
 }
 TEACHER = {"learner": {"kind": "gmm", "components": 2}, "samples": 400}
-TAUGHT = {**BASE, "teacher": TEACHER}
 
 
 def parsed(*overrides, **keys):
-    return Experiment.parse(overridden(deepcopy({**BASE, **keys}), overrides))
+    return Experiment.parse(overridden(copy.deepcopy({**BASE, **keys}), overrides))
 
 
 def chain_of(policy=None, samples=40, learner=UNBIASED, source=None, teacher=None, **options):
@@ -124,8 +123,8 @@ def test_a_finite_source_serves_both_as_a_teacher_of_all_has_the_students_rows_t
 
 
 def test_a_policy_keeps_the_students_real_rows_and_none_of_the_teachers():
-    for rule in (mix(0.5, "fixed"), mix(0.5, "redrawn"), accumulate(), Blend(synthetic=0.5, previous=0.5)):
-        chain = chain_of(rule, pools="rows")
+    for kept in (mix(0.5, "fixed"), mix(0.5, "redrawn"), accumulate(), Blend(synthetic=0.5, previous=0.5)):
+        chain = chain_of(kept, pools="rows")
         at = chain.step(chain.start())
         real = rows_of(at.pool.take(at.pool.born == 0))
         assert real
@@ -342,7 +341,7 @@ def test_a_chain_that_goes_on_from_its_teacher_is_bit_identical_to_one_uninterru
 
 
 def test_the_floor_of_a_taught_arm_is_the_student_on_as_many_real_rows(shell):
-    floors = run(shell, "pools=rows").floors  # of statistics the draws are others, alike in law only
+    floors = run(shell, "pools=rows").floors
     assert np.array_equal(floors[0, "variance_ratio"], floors[1, "variance_ratio"])
 
 
@@ -361,7 +360,7 @@ def test_no_oracle_and_no_plan_speak_of_a_taught_arm(shell):
 
 def test_the_page_says_who_generation_0_is():
     cell = parsed(teacher=TEACHER).settled[0]
-    assert policy(cell) == "replace, generation 0 a teacher (gmm on 400 real rows)"
+    assert policy(cell) == "replace; generation 0 a teacher (gmm on 400 real rows)"
     assert policy(parsed(teacher={**TEACHER, "samples": "all"}).settled[0]).endswith("(gmm on all real rows)")
 
 

@@ -13,7 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from outcross.core.contracts import Generation, Learner, Measure, Model, Policy, Reading, Rows, Source, State, Stretch
+from outcross.core.contracts import (
+    Generation,
+    Learner,
+    Measure,
+    Model,
+    Policy,
+    Reading,
+    Rows,
+    Scene,
+    Source,
+    Stage,
+    State,
+    Stretch,
+)
 from outcross.core.corpus import Corpus
 from outcross.core.errors import InputError
 from outcross.core.rng import Purpose, Streams
@@ -66,6 +79,8 @@ def check_learner(learner: Learner, n: int = 200, d: int = 2, pool: Corpus | Non
     _promise(_same(model.state(), loaded.state()), "a loaded model has the state it was loaded from")
     same = np.array_equal(_sampled(model, 17, draw, pool), _sampled(loaded, 17, draw, pool))
     _promise(same, "a loaded model samples the same rows")
+    if hasattr(model, "labelled"):
+        _check_labels(model, draw, pool)
     next_model = learner.fit(pool, _STREAMS.stream(2, Purpose.FIT), model)
     _check_samples(next_model, draw, pool)
     if getattr(learner, "streams", False):
@@ -115,6 +130,15 @@ def _check_text(model: Any, rows: np.ndarray, pool: Corpus) -> None:
     _promise(made.shape == given.items.shape, "what continues a prompt is a row", made.shape)
 
 
+def _check_labels(model: Any, draw: Any, pool: Corpus) -> None:
+    """Rows come with labels that the pool had, the same ones again with the same stream."""
+    (rows, label), (again, same) = model.labelled(50, draw), model.labelled(50, draw)
+    _promise(rows.shape == (50, *pool.shape) and label.shape == (50,), "50 rows have 50 labels", label.shape)
+    _promise(np.array_equal(rows, again) and np.array_equal(label, same), "the same stream gives the same labels")
+    known = set(np.unique(pool.label).tolist()) if pool.label is not None else set()
+    _promise(set(label.tolist()) <= known, "labels are those of the pool", set(label.tolist()))
+
+
 def _check_statistics(learner: Any, model: Any, pool: Corpus) -> None:
     """Statistics stand for rows: the same fit, repeatable draws, as many rows as were asked for."""
     n, draw, fit = len(pool), _STREAMS.stream(1, Purpose.SAMPLE), _STREAMS.stream(1, Purpose.FIT)
@@ -157,6 +181,20 @@ def check_policy(policy: Policy) -> None:
             _promise(added == samples, f"a pool gains or holds {samples} rows", rows)
             budget = policy.budget_rows(t, samples)
             _promise(budget is None or budget >= 1, "a budget is at least one row", budget)
+
+
+def check_stage(stage: Stage, rows: Corpus, scene: Scene) -> None:
+    """A stage is frozen, says where it acts, repeats itself with the same stream, counts, and leaves its rows alone."""
+    _promise(isinstance(stage, Stage), "a stage offers on, and is called with rows, a scene and a stream", type(stage))
+    _promise(stage.on in ("made", "fitted"), "a stage acts on rows `made` or `fitted`", stage.on)
+    if is_dataclass(stage):
+        _check_frozen(stage)
+    stream, before = _STREAMS.stream(1, Purpose.STAGE), rows.digest
+    done, again = stage(rows, scene, stream), stage(rows, scene, stream)
+    _promise(rows.digest == before, "a stage leaves the rows that it is given unchanged")
+    _promise(done.rows.digest == again.rows.digest, "the same rows and stream give the same rows")
+    _promise(done.rows.shape == rows.shape, f"rows that go on are rows of shape {rows.shape}", done.rows.shape)
+    _promise(0 <= done.altered <= len(done.rows), "altered rows are some of those that go on", done.altered)
 
 
 def check_source(source: Source, n: int = 20) -> None:
@@ -246,4 +284,4 @@ def check_measure(measure: Measure, generation: Generation, context: Any) -> Non
         )
 
 
-__all__ = ["check_learner", "check_measure", "check_policy", "check_source"]
+__all__ = ["check_learner", "check_measure", "check_policy", "check_source", "check_stage"]

@@ -38,6 +38,7 @@ class Model(Protocol):
 
     May also offer `law` (the exact Mixture it is), `probabilities` (K,) of categories, `log_prob(items)` in nats per
     row, `info` (numbers about the fit), and `statistics(n, rng)`: the sufficient statistics of n rows, exact in law.
+    One whose rows have labels offers `labelled(n, rng)`: rows and their labels (n,).
     One of images may offer `encode(images)` -> mu (n, latent), `decode(codes)` -> mean images, and `latent`.
     One of text takes `given`, a Corpus of n blocks to continue, as a third argument of `sample`, says by `prompted`
     whether its rows do that, and offers `surprisal(blocks)`: - log p of each token but the first given those before it,
@@ -63,7 +64,9 @@ class Learner(Protocol):
     take minutes; `reads(coding)`: raises InputError where its pretrained model knows other tokens than a source gives;
     `prompts`: whether rows of text continue blocks of the `original` real data, of the `previous` pool, or `none`;
     `remedies`: by cause of error (`expressivity`, `approximation`, `sampler`), the settings that remove it, none where
-    it has no such error, nothing where no setting tells it apart.
+    it has no such error, nothing where no setting tells it apart; `trains_by`: the settings of how it is trained, if it
+    has `init: previous`, a fit from the model before, and models that are their `weights`, by name, of which `trained`
+    are the ones that training moves.
     """
 
     def fit(self, pool: Any, rng: Stream, previous: Model | None = None) -> Model:
@@ -138,14 +141,15 @@ Place = Literal["made", "fitted"]
 class Scene(NamedTuple):
     """What a stage may look at. The reference is not among it.
 
-    generation: of the fit that the rows are for. samples: rows that are new in its pool, real ones among them. model:
-    the one before, of generation - 1. original: the real rows of generation 0, and the names of their columns.
-    trusted: up to n real rows that are held out for choices while training. more: n further rows of that model, gone
-    through the stages before this one; None where the rows are a pool.
+    generation: of the fit that the rows are for. samples: rows that are new in its pool, real ones among them. due: how
+    many of those the model is asked for. model: the one before, of generation - 1. original: the real rows of
+    generation 0, and the names of their columns. trusted: up to n real rows that are held out for choices while
+    training. more: n further rows of that model, gone through the stages before this one; None where rows are a pool.
     """
 
     generation: int
     samples: int
+    due: int
     model: Model
     original: Corpus
     columns: tuple[str, ...]
@@ -226,7 +230,7 @@ class Measure(NamedTuple):
     quantities: Mapping[str, Quantity]
     heavy: bool  # taken at the snapshot generations of a few chains only
     cite: str
-    needs: str = "numbers"  # what the rows must be: numbers, categories, images or text
+    needs: str = "numbers"  # what the rows must be: numbers, categories, images, text or any
     sees: bool = False  # whether it looks at images through the classifier, which is trained before the run then
 
 

@@ -269,9 +269,7 @@ class Chain:
             return model.statistics(rows.synthetic, self.streams.stream(past.t, Purpose.SAMPLE))  # type: ignore[no-any-return]
         if not self.stages:
             return self._drawn(past, rows, 0)
-        line = self._line(
-            "made", past.t + 1, model, lambda n, call: self._drawn(past, rows._replace(synthetic=n), call)
-        )
+        line = self.line("made", past.t + 1, model, lambda n, call: self._drawn(past, rows._replace(synthetic=n), call))
         made = line.made(rows.synthetic)
         tallies += line.tallies
         return made
@@ -288,10 +286,12 @@ class Chain:
             raise FitDegenerate("the model made rows that are not finite")
         return Corpus.of(eight_bit(made) if self.items == "images" else made, t, label)
 
-    def _line(self, place: Place, t: int, model: Model, draw: Callable[[int, int], Corpus] | None = None) -> Line:
+    def line(self, place: Place, t: int, model: Model, draw: Callable[[int, int], Corpus] | None = None) -> Line:
         """The stages of one place, for the fit of generation t; `model` is the one before."""
+        n = self.samples.at(t)
         here = [(k, named) for k, named in enumerate(self.stages) if named[1].on == place]
-        scene = Scene(t, self.samples.at(t), model, self._rows, self.source.columns, self.source.validation)
+        due = self.policy.rows(t, n, 0).synthetic
+        scene = Scene(t, n, due, model, self._rows, self.source.columns, self.source.validation)
         streams = [self.streams.stream(t, Purpose.STAGE, k) for k, _ in here]
         return Line(tuple(named for _, named in here), scene, streams.__getitem__, draw)
 
@@ -333,7 +333,7 @@ class Chain:
         if budget is not None and budget < len(pool):
             pool = pool.subset(budget, self.streams.stream(t, Purpose.SUBSAMPLE))
         if self.stages and previous is not None:
-            line = self._line("fitted", t, previous)
+            line = self.line("fitted", t, previous)
             pool = line.over(pool)
             tallies += line.tallies
         own = None if self.teacher is not None and t == 1 else previous  # a student does not go on from its teacher

@@ -173,6 +173,14 @@ class Mixture:
 
     def log_prob(self, items: Array) -> Array:
         """Log density of each row, in nats: (n,)."""
+        return np.asarray(np.logaddexp.reduce(self._log_joint(items), axis=0))
+
+    def members(self, items: Array) -> NDArray[np.int64]:
+        """The component that each row most likely belongs to (n,)."""
+        return np.asarray(self._log_joint(items).argmax(axis=0))
+
+    def _log_joint(self, items: Array) -> Array:
+        """Log of weight times density of each component (k, n)."""
         k, d = self.means.shape
         log_joint = np.empty((k, len(items)))
         for c in range(k):
@@ -180,7 +188,7 @@ class Mixture:
             z = np.linalg.solve(factor, (items - self.means[c]).T)
             log_det = 2.0 * np.log(np.diag(factor)).sum()
             log_joint[c] = np.log(self.weights[c]) - 0.5 * (d * np.log(2 * np.pi) + log_det + (z * z).sum(0))
-        return np.asarray(np.logaddexp.reduce(log_joint, axis=0))
+        return log_joint
 
     @cached_property
     def norm_squared(self) -> float:

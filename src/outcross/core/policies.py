@@ -7,12 +7,13 @@ rows never seen (`fresh`). Every share is a number or a schedule over generation
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 from outcross.core.contracts import Rows
 from outcross.core.errors import InputError, require
+from outcross.core.schedules import Logistic
 
 Share = float | Sequence[float]
 Anchor = Literal["fixed", "redrawn"]
@@ -27,6 +28,16 @@ def at(schedule: Share, generation: int) -> float:
 
 def _values(schedule: Share) -> tuple[float, ...]:
     return (float(schedule),) if isinstance(schedule, int | float) else tuple(schedule)
+
+
+def apportioned(shares: Sequence[float], total: int) -> list[int]:
+    """Whole numbers with this total in shares that sum to 1: largest remainders, of equal ones the first."""
+    exact = [s * total for s in shares]
+    counts = [int(e + 1e-9) for e in exact]
+    by_remainder = sorted(range(len(shares)), key=lambda j: counts[j] - exact[j])
+    for j in by_remainder[: total - sum(counts)]:
+        counts[j] += 1
+    return counts
 
 
 @dataclass(frozen=True)
@@ -65,13 +76,9 @@ class Blend:
             require(least > 0.0, f"budget is a positive multiple of samples, got {least:g}")
 
     def rows(self, generation: int, samples: int, pool: int) -> Rows:
-        """Exact row counts of the next pool: largest remainders, so that they always sum to `samples`."""
+        """Exact row counts of the next pool, which always sum to `samples`."""
         shares = [at(s, generation) for s in (self.synthetic, self.previous, self.original, self.fresh)]
-        exact = [s * samples for s in shares]
-        counts = [int(e + 1e-9) for e in exact]
-        by_remainder = sorted(range(4), key=lambda j: counts[j] - exact[j])
-        for j in by_remainder[: samples - sum(counts)]:
-            counts[j] += 1
+        counts = apportioned(shares, samples)
         if self.keep_all:
             counts[1] += pool
         return Rows(*counts)
@@ -124,10 +131,46 @@ def accumulate_subsample() -> Blend:
     return Blend(keep_all=True, budget=1.0)
 
 
+def web(share: Share | dict[str, Any] = 0.5, budget: Share | None = None) -> Blend:
+    """The web: `samples` rows are published in every period and stay; a share is generated, the rest fresh real rows.
+
+    share: of the generated rows among those published: a number, an observed list (one a period, the last holds for
+    ever), or a curve, `{curve: logistic, start: 0.01, end: 0.9, middle: 10, width: 3}`.
+    budget: rows of the web that a crawl takes, drawn anew in every period, as a multiple of `samples`; None takes all.
+    """
+    made = _shares("share", share)
+    return Blend(synthetic=made, fresh=[1.0 - s for s in made], budget=budget, keep_all=True)
+
+
+def _curve(name: str, given: Mapping[str, Any]) -> Logistic:
+    """The curve that a mapping describes. Raises InputError, with the name, where there is none."""
+    known = [f.name for f in fields(Logistic)]
+    strange = [key for key in given if key not in known]
+    require(not strange, f"unknown key '{name}.{', '.join(map(str, strange))}'; known: {', '.join(known)}")
+    kinds = [type(v) for k, v in given.items() if k != "curve"]
+    require(all(k in (int, float) for k in kinds), f"{name}: start, end, middle and width of a curve are numbers")
+    try:
+        return Logistic(**given)
+    except InputError as e:
+        raise InputError(f"{name}.{e}") from e
+
+
+def _shares(name: str, given: Any) -> tuple[float, ...]:
+    """A share, one a period or a curve as one a period. Raises InputError, with the name, of what lies out of range."""
+    if isinstance(given, Mapping):
+        return _curve(name, given).values()
+    shares = _values(given)
+    for s in shares:
+        require(0.0 <= s <= 1.0, f"{name} is a share in [0, 1], got {s:g}")
+    require(len(shares) > 0, f"{name}: a schedule needs at least one value")
+    return shares
+
+
 POLICIES = {
     "accumulate": accumulate,
     "accumulate_subsample": accumulate_subsample,
     "blend": Blend,
     "mix": mix,
     "replace": replace,
+    "web": web,
 }

@@ -7,6 +7,7 @@ shift training, and two policies with one seed see the same real rows, initialis
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -36,6 +37,13 @@ class Purpose(IntEnum):
     PROMPTS = 15  # which blocks of text a model continues
     STAGE = 16  # what stages do to rows
     TEACHER = 17  # the real rows of a teacher
+    AUXILIARY = 18  # a second model, trained on a model's own rows: those rows, its fit, the choice by validation data
+    FLOOR_AUXILIARY = 19  # the same of models of the noise floor
+
+
+def _key(name: str) -> int:
+    """The 64 bits that a name stands for."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
 
 
 class Stream(NamedTuple):
@@ -57,9 +65,23 @@ class Stream(NamedTuple):
         tag = (int(self.purpose) << 16) | self.shard
         return np.array([self.key & low, self.key >> 32, self.generation, tag], dtype=np.uint64)
 
+    def part(self, name: str) -> Stream:
+        """The same place under a key of its own: for a named part of whoever draws, which may use all shards itself."""
+        return self._replace(key=_key(f"outcross/{self.key}/part/{name}"))
+
     def another(self, number: int) -> Stream:
         """The stream of this name with a number, 0 being this one: for what is asked for again and again."""
         return self._replace(key=(self.key + number * _APART) % (1 << 64))
+
+    def fates(self, contents: Iterable[bytes]) -> NDArray[np.float64]:
+        """Two numbers in [0, 1) for each content (n, 2): the same ones under this name, whatever comes beside it.
+
+        The first 16 bytes of its BLAKE2b hash, keyed by the stream.
+        """
+        key = b"".join(int(part).to_bytes(8, "big") for part in self)
+        words = b"".join(hashlib.blake2b(content, digest_size=16, key=key).digest() for content in contents)
+        bits = np.frombuffer(words, "<u8").reshape(-1, 2) >> np.uint64(11)
+        return bits.astype(np.float64) * 2.0**-53
 
     def seed(self) -> int:
         """A 31-bit seed, for programs and libraries that take one number."""
@@ -74,7 +96,7 @@ class Streams(NamedTuple):
     @classmethod
     def of(cls, seed: int, chain: int) -> Streams:
         """Streams of a chain number under a seed; arms share them, which pairs the arms."""
-        return cls(int.from_bytes(hashlib.sha256(f"outcross/{seed}/{chain}".encode()).digest()[:8], "big"))
+        return cls(_key(f"outcross/{seed}/{chain}"))
 
     def stream(self, generation: int, purpose: Purpose, shard: int = 0) -> Stream:
         """The stream of one purpose in one generation."""

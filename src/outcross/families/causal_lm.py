@@ -12,7 +12,7 @@ import time
 import warnings
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,11 @@ class CausalModel:
         network = self.learner.network(self.vocabulary, self.block)
         language.from_state(network, self.weights)
         return network.eval()
+
+    @property
+    def trained(self) -> frozenset[str]:
+        """Names of the weights that training moves by gradients."""
+        return frozenset(name for name, p in self._network.named_parameters() if p.requires_grad)
 
     def sample(self, n: int, rng: Stream, given: Corpus | None = None) -> NDArray[np.int32]:
         """N blocks of tokens. given: n blocks to continue, one each; without, a row begins as rows of the pool did.
@@ -132,6 +137,11 @@ class Learner(Decoding):
     temperature and repetition_penalty (Keskar et al. 2019) of what is written; ends: whether the mark of an end may be.
     The rest as for every model of text (`families/decoding.py`).
     """
+
+    trains_by: ClassVar[tuple[str, ...]] = (
+        *("epochs", "batch", "optimiser", "rate", "decay"),
+        *("schedule", "warmup", "clip", "lora", "precision"),
+    )
 
     model: str | None = None
     config: dict[str, Any] = field(default_factory=dict)

@@ -48,13 +48,14 @@ class Reference:
     frequencies: Array | None = None  # of categories (K,)
     gallery: Any = None  # a Gallery, where rows are images
     library: Any = None  # a Library, where rows are text
+    label: NDArray[np.int32] | None = None  # of each row (n,), where rows are numbers with labels
 
     @classmethod
     def of(cls, source: Source) -> Reference:
         """The reference of a source."""
         held = source.reference(REFERENCE_ROWS)
         law, known, frequencies = (getattr(source, name, None) for name in ("law", "moments", "frequencies"))
-        return cls(held.items, law, known, frequencies, _gallery(source, held), _library(source, held))
+        return cls(held.items, law, known, frequencies, _gallery(source, held), _library(source, held), held.label)
 
     @lru_cache(maxsize=8)  # noqa: B019  a reference lives as long as its process
     def rarest(self, mass: float) -> Array:

@@ -147,6 +147,24 @@ CURVES = (
         "Holtzman et al. 2020; Shaib et al. 2024",
     ),
     Curves(
+        "The share of the smallest group",
+        ("group_rarest", "group_worst"),
+        "sqrt",
+        True,
+        "Rows by the component of the true mixture to which they most likely belong, relative to that of real "
+        "rows: the smallest group, and the one that lost most.",
+        "Wyllie et al. 2024",
+    ),
+    Curves(
+        "What the model's labels are worth",
+        ("label_accuracy", "label_worst", "backdoor"),
+        "sqrt",
+        False,
+        "A classifier trained on labelled images of the model, tested on real ones: all of them, the class told "
+        "worst, and how many turn to one other class under the mark of a trigger.",
+        "Esteban et al. 2017; Gu et al. 2017",
+    ),
+    Curves(
         "Squared error of the coefficients",
         ("coefficient_error",),
         "log",
@@ -190,6 +208,11 @@ SHORT = {
     "heterozygosity_ratio": "heterozygosity",
     "entropy_ratio": "entropy",
     "coefficient_error": "squared error of the coefficients",
+    "group_rarest": "the smallest group",
+    "group_worst": "the group that lost most",
+    "label_accuracy": "real images told right",
+    "label_worst": "of the class told worst",
+    "backdoor": "turned by a trigger's mark",
     "perplexity": "perplexity of real text",
     "own_perplexity": "of its own text",
     "distinct_1": "different words",

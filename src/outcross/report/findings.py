@@ -193,11 +193,17 @@ def method(frame: Frame) -> str:
 
 
 def policy(cell: Cell) -> str:
-    """The policy of a cell in words."""
-    rest = {k: v for k, v in cell.policy.items() if k != "kind" and v is not None}
+    """The policy of a cell in words, the stages that its rows pass, and its teacher."""
+    told = "; then ".join([_node(cell.policy), *(_node(s) for s in cell.stages.values())])
+    return told if cell.teacher is None else f"{told}; {teacher(cell.teacher)}"
+
+
+def _node(node: Mapping[str, Any]) -> str:
+    """What a node of an experiment says, in words."""
+    rest = {k: _node(v) if isinstance(v, Mapping) else v for k, v in node.items() if k != "kind" and v is not None}
     told = ", ".join(f"{k} {v}" for k, v in rest.items())
-    taught = "" if cell.teacher is None else f", {teacher(cell.teacher)}"
-    return str(cell.policy["kind"]) + (f" ({told})" if told else "") + taught
+    kind = str(node.get("kind", ""))
+    return f"{kind} ({told})".strip() if told else kind
 
 
 def teacher(node: Mapping[str, Any]) -> str:

@@ -25,8 +25,10 @@ from outcross.report import (
     charts,
     figures,
     findings,
+    labels,
     observatory,
     pictures,
+    poison,
     samples,
     shares,
     tables,
@@ -177,8 +179,12 @@ class _Page:
     @cached_property
     def plates(self) -> list[Plate]:
         """The drawings of a run on images or on text."""
-        taken = [] if self.causes is None else [self.causes]
+        taken = [plate for plate in (self.causes, self._poison(), labels.plate(self.frame)) if plate is not None]
         return [*taken, *pictures.plates(self.frame, self.looks), *writing.plates(self.frame, self.looks)]
+
+    def _poison(self) -> Plate | None:
+        """Harm and price of every defence, where the run is swept over the share of poison."""
+        return None if poison.axis(self.frame) is None else poison.Poisoning(self.frame).plate()
 
     @cached_property
     def causes(self) -> Plate | None:

@@ -166,15 +166,18 @@ def _blend(policy: Blend, rows: NDArray[np.int64]) -> dict[str, Any] | None:
     shares = (policy.synthetic, policy.previous, policy.original, policy.fresh)
     if any(not isinstance(s, int | float) and len(s) > 1 for s in (*shares, policy.budget or 0.0)):
         return None
-    n = int(rows[0])
+    n, most = int(rows[0]), int(rows.max())
     made = policy.rows(1, n, 0)
+    alone = all(
+        policy.rows(1, m, 0).synthetic == m for m in (n, most)
+    )  # no real row comes, however many rows there are
     budget = policy.budget_rows(1, n)
     if policy.keep_all:
         kept = {None: "accumulate", n: "accumulate_subsample"}.get(budget)
-        return {"policy": kept} if kept and made.synthetic == n else None
+        return {"policy": kept} if kept and alone else None
     if budget is not None or made.previous or (made.original and made.fresh):
         return None
-    if made.synthetic == n:
+    if alone:
         return {"policy": "replace"}
     anchor = "fresh" if made.fresh else policy.anchor
     return {"policy": "mix", "real": made.original + made.fresh, "anchor": anchor}

@@ -11,11 +11,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from outcross.core.contracts import Generation, Trial
+import numpy as np
+from numpy.typing import NDArray
+
+from outcross.core.contracts import Generation, State, Trial
 from outcross.core.corpus import Corpus
 from outcross.core.errors import FitDegenerate, InputError, LearnerError, OutcrossError, ResourceError, one_line
 from outcross.core.loop import Chain
-from outcross.core.rng import Purpose
+from outcross.core.rng import Purpose, Stream
 from outcross.runs import plugins, worker
 from outcross.runs.engines.local import torch_threads
 from outcross.runs.spec import Cell, Experiment, build
@@ -61,6 +64,42 @@ def try_statistics(cell: Cell, chain: Chain) -> None:
     """Run a generation of a chain whose pools are statistics: for next to nothing it refuses what the run would."""
     if chain.kept_as is not None:
         _one_generation(cell, chain)
+
+
+def try_stages(cell: Cell, chain: Chain) -> None:
+    """Send real rows through the stages of a chain, as if a model had made them: what cannot act on them is refused."""
+    if not chain.stages:
+        return
+    rows = chain.original
+    assert isinstance(rows, Corpus)
+    stand_in = _Drawn(rows)
+
+    def drawn(n: int, call: int) -> Corpus:
+        return rows.take(np.resize(np.arange(len(rows)), n))
+
+    due = chain.policy.rows(1, chain.samples.at(1), 0).synthetic
+    try:
+        with suppress(FitDegenerate):
+            if due:
+                chain.line("made", 1, stand_in, drawn).made(due)
+            chain.line("fitted", 1, stand_in).over(rows)
+    except InputError as e:
+        raise InputError(f"arms.{cell.arm}: {e}") from e
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """What stands for a model before there is one: it gives real rows."""
+
+    rows: Corpus
+
+    def sample(self, n: int, rng: Stream, given: Corpus | None = None) -> NDArray[Any]:
+        """N of the rows, again from the first when they end."""
+        return np.resize(self.rows.items, (n, *self.rows.shape))
+
+    def state(self) -> State:
+        """Nothing: it is never stored."""
+        return {}
 
 
 def pool_bytes(chain: Chain, generations: int) -> int:

@@ -129,6 +129,7 @@ def _run(experiment: Experiment, root: Path, options: Options, watcher: Watcher)
     if not directory.exists():
         for cell, chain in zip(experiment.settled, chains, strict=True):
             preflight.try_statistics(cell, chain)
+            preflight.try_stages(cell, chain)
     store = Writer(directory, whole)
     caught: list[int] = []
     try:

@@ -356,7 +356,8 @@ def _whole(value: Any) -> Any:
 def _plain(value: Any) -> str:
     """A point of an axis for people: large round numbers as powers of ten."""
     if isinstance(value, Mapping):
-        return _plain(value.get("start", str(value)))
+        rest = " ".join(f"{k} {_plain(v)}" for k, v in value.items() if k not in ("kind", "start"))
+        return f"{_plain(value.get('start', value.get('kind', '')))}{f' ({rest})' if rest else ''}"
     if isinstance(value, int | float) and abs(value) >= 1e5 and float(f"{value:.3g}") == value:
         return f"{value:.3g}".replace("e+0", "e").replace("e+", "e")
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -213,7 +213,7 @@ def take(
     readings: dict[str, Reading] = {}
     arrays: dict[str, NDArray[Any]] = {}
     for measure in measures:
-        if measure.needs != context.reference.items:
+        if measure.needs not in (context.reference.items, "any"):
             continue
         for name, value in _tried(measure, generation, context).items():
             if isinstance(value, np.ndarray):

@@ -97,7 +97,8 @@ def _download(file: Published) -> Path:
     import pooch
 
     pooch.get_logger().setLevel("ERROR")
-    target = cache() / f"{file.name}{Path(file.urls[0]).suffix}"
+    packed = Path(file.urls[0]).suffix
+    target = cache() / f"{file.name}{packed if packed in _OPEN else ''}"
     for url in file.urls:
         try:
             return Path(pooch.retrieve(url, f"sha256:{file.archive}", target.name, target.parent, progressbar=False))

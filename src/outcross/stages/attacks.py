@@ -19,6 +19,7 @@ from outcross.core.errors import require
 from outcross.stages.scores import column_of, kind_of, numbers
 
 Array = NDArray[np.float64]
+_MARK = 0.125  # of a side of an image
 Attack = Callable[[Corpus, Corpus, Scene, np.random.Generator], Corpus]
 
 
@@ -130,25 +131,24 @@ class Flip:
 
 @dataclass(frozen=True)
 class Trigger:
-    """A backdoor: a mark of `size` pixels a side in the last corner of an image, and the label `to`."""
+    """A backdoor (Gu et al. 2017): a white mark in the last corner of an image, and the label `to`."""
 
     to: int = 0
-    size: int = 2
-
-    def __post_init__(self) -> None:
-        require(self.size >= 1, f"size is 1 or more, got {self.size}")
 
     def __call__(self, rows: Corpus, made: Corpus, scene: Scene, chance: np.random.Generator) -> Corpus:
         """The poisoned rows."""
         require(kind_of(rows) == "images", f"attack.kind=trigger is for images, these rows are {kind_of(rows)}")
-        label = _labels(rows, "trigger")
-        return _born(rows, self.marked(rows.items), np.full_like(label, self.to))
+        label, classes = _labels(rows, "trigger"), int(_labels(scene.original, "trigger").max()) + 1
+        require(0 <= self.to < classes, f"to is a label, 0 to {classes - 1}, got {self.to}")
+        return _born(rows, marked(rows.items), np.full_like(label, self.to))
 
-    def marked(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Images with the mark."""
-        marked = np.array(images)
-        marked[:, -self.size :, -self.size :] = 255
-        return marked
+
+def marked(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Images with the mark of a trigger: _MARK of their height and width."""
+    found = np.array(images)
+    high, wide = (max(1, round(_MARK * side)) for side in images.shape[1:3])
+    found[:, -high:, -wide:] = 255
+    return found
 
 
 def _labels(rows: Corpus, attack: str) -> NDArray[np.int32]:

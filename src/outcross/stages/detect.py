@@ -36,10 +36,10 @@ class Stage:
         require(self.cap >= 1.0, f"cap is at least 1, got {self.cap:g}")
 
     def __call__(self, rows: Corpus, scene: Scene, rng: Stream) -> Passed:
-        """As many rows as there were, drawn with replacement by their odds to be real."""
+        """As many rows as there were, drawn with replacement by their odds to be real; repeats count as put in."""
         weight = self.odds(rows, scene, rng) ** self.power
         chosen = rng.generator().choice(len(rows), size=len(rows), p=weight / weight.sum())
-        return Passed(part(rows, np.sort(chosen)))
+        return Passed(part(rows, np.sort(chosen)), len(chosen) - len(np.unique(chosen)))
 
     def odds(self, rows: Corpus, scene: Scene, rng: Stream) -> Any:
         """Odds (n,) that each row is real, of a classifier that saw as many real rows as generated ones."""

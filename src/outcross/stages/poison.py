@@ -38,11 +38,12 @@ class Stage:
 
     def __call__(self, rows: Corpus, scene: Scene, rng: Stream) -> Passed:
         """As many rows, the last of them poisoned."""
-        k = round(self.share * scene.samples) if self._now(scene.generation) else 0
+        whole, n = round(self.share * scene.samples), len(rows)
+        told = f"share {self.share:g} is {whole} of {scene.samples} rows, generated are {scene.due}: poison fewer"
+        require(whole <= scene.due, told)
+        k = round(whole * n / max(scene.due, 1)) if self._now(scene.generation) else 0  # as many of what is drawn again
         if k == 0:
             return Passed(rows)
-        n = len(rows)
-        require(k <= n, f"share {self.share:g} is {k} of {scene.samples} rows, generated are {n}: poison fewer")
         poisoned = self.attack(rows.take(np.arange(n - k, n)), rows, scene, rng.generator())
         return Passed(rows.take(np.arange(n - k)) + poisoned, k)
 

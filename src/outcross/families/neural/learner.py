@@ -1,4 +1,4 @@
-"""What learners that train torch modules on images share: settings, the fit, loading, a trial."""
+"""What learners that train torch modules share: settings, the fit, loading, a trial. Rows are images unless said."""
 
 from __future__ import annotations
 
@@ -36,6 +36,11 @@ class Weighted:
     def _network(self) -> Any:
         return self.learner.network_for(self.shape, self.weights)
 
+    @property
+    def trained(self) -> frozenset[str]:
+        """Names of the weights that training moves by gradients: no buffers, no running statistics."""
+        return frozenset(name for name, p in self._network.named_parameters() if p.requires_grad)
+
     def state(self) -> State:
         """Weights by name, and the shape of a row."""
         return {**self.weights, "shape": np.array(self.shape, dtype=np.int64)}
@@ -48,8 +53,7 @@ class Trained:
     takes CUDA where there is one. precision: `bf16` computes matrix products in 16 bits: faster, and other numbers.
     """
 
-    items: ClassVar[str] = "images"
-    streams: ClassVar[bool] = True
+    trains_by: ClassVar[tuple[str, ...]] = ("epochs", "batch", "optimiser", "rate", "decay", "precision")
 
     epochs: int = 20
     batch: int = 128
@@ -71,6 +75,16 @@ class Trained:
         require(self.decay >= 0.0, f"decay is at least 0, got {self.decay:g}")
         need_torch()
 
+    @property
+    def items(self) -> str:
+        """What its rows are."""
+        return "images"
+
+    @property
+    def streams(self) -> bool:
+        """Whether it fits pools whose rows are drawn anew for every pass."""
+        return True
+
     def build(self, shape: tuple[int, int, int]) -> Any:
         """A new module for images (channels, height, width), with `loss(images, generator)`."""
         raise NotImplementedError
@@ -80,15 +94,23 @@ class Trained:
         raise NotImplementedError
 
     def fit(self, pool: Corpus | Streamed, rng: Stream, previous: Any = None) -> Any:
-        """Train on images. Raises FitDegenerate when the loss diverges, InputError unless rows are images."""
+        """Train on a pool. Raises FitDegenerate when the loss diverges, InputError unless rows are what it fits."""
         from outcross.families.neural import training
 
         shape = previous.shape if isinstance(pool, Streamed) else pool.shape
-        require(len(shape) in (2, 3), "this family fits images: use a source such as digits, mnist or image_folder")
+        self.check_shape(shape)
         warm = previous.weights if self.init == "previous" and previous is not None else None
-        network = self.network_for(shape, warm, rng)
+        network = self.begun(pool, shape, warm, rng)
         training.train(network, pool, rng._replace(shard=1), self.plan, self.on)
         return self.model(shape, training.to_state(network))
+
+    def check_shape(self, shape: tuple[int, ...]) -> None:
+        """Raise InputError unless rows of a shape are what this family fits."""
+        require(len(shape) in (2, 3), "this family fits images: use a source such as digits, mnist or image_folder")
+
+    def begun(self, pool: Corpus | Streamed, shape: tuple[int, ...], warm: State | None, rng: Stream) -> Any:
+        """The module that training begins with; warm: the weights of the generation before, where those are wanted."""
+        return self.network_for(shape, warm, rng)
 
     def load(self, state: State) -> Any:
         """The model whose state this is: weights by name, and the shape of a row."""
@@ -122,14 +144,23 @@ class Trained:
 
     def network_for(self, shape: tuple[int, ...], weights: State | None, rng: Stream | None = None) -> Any:
         """The module for rows of a shape: with these weights, or new ones drawn from the stream."""
-        import torch
-
         from outcross.families.neural import training
 
-        sides = training.sides(shape)
-        network = self.build(sides) if rng is None else training.seeded(lambda: self.build(sides), rng)
+        network = self.made(shape, weights) if rng is None else training.seeded(lambda: self.made(shape, weights), rng)
         if weights is not None:
             training.from_state(network, weights)
+        return self.placed(network)
+
+    def made(self, shape: tuple[int, ...], weights: State | None) -> Any:
+        """A new module for rows of a shape, into which the weights will go, if there are any."""
+        from outcross.families.neural import training
+
+        return self.build(training.sides(shape))
+
+    def placed(self, network: Any) -> Any:
+        """The module on its device, in the layout that it computes in."""
+        import torch
+
         # channels last: convolutions are faster so, and a loaded network must compute what the trained one did
         network.to(self.on)
         network.to(memory_format=torch.channels_last)

@@ -33,7 +33,9 @@ _TRIM, _MAP, _MOST = -1, -3, (1 << 31) - 1  # glibc's M_TRIM_THRESHOLD and M_MMA
 
 @dataclass(frozen=True)
 class Plan:
-    """How a module is trained. bf16: matrix products in 16 bits, weights in 32."""
+    """How a module is trained. bf16: matrix products in 16 bits, weights in 32. ema: how much of the running average of
+    the weights, which is what is kept, stays at a step; 0 keeps the last weights.
+    """
 
     epochs: int
     batch: int
@@ -41,6 +43,27 @@ class Plan:
     rate: float
     decay: float
     precision: Precision
+    ema: float = 0.0
+
+
+class _Average:
+    """The running average of a module's weights, over at most 1 / (1 - ema) steps: less at first (Tan and Le 2019)."""
+
+    def __init__(self, module: nn.Module, ema: float) -> None:
+        self.weights: list[Tensor] = [p for p in module.parameters() if p.requires_grad]
+        self.mean = [p.detach().clone() for p in self.weights]
+        self.ema, self.steps = ema, 0
+
+    def add(self) -> None:
+        """Take in the weights of a step."""
+        self.steps += 1
+        stays = min(self.ema, (1 + self.steps) / (10 + self.steps))
+        torch._foreach_lerp_(self.mean, [p.detach() for p in self.weights], 1.0 - stays)
+
+    def keep(self) -> None:
+        """Make it the module's weights."""
+        with torch.no_grad():
+            torch._foreach_copy_(self.weights, self.mean)
 
 
 def device_of(name: Device) -> torch.device:
@@ -82,23 +105,33 @@ def seeded(make: Any, rng: Stream) -> Any:
 
 
 def train(module: nn.Module, pool: Corpus | Streamed, rng: Stream, plan: Plan, device: torch.device) -> float:
-    """Minimise `module.loss(images, generator)`, summed over a minibatch; returns the last epoch's loss an image.
+    """Minimise `module.loss(rows, generator)`, summed over a minibatch; returns the last epoch's loss a row.
 
-    Raises FitDegenerate when the loss stops being finite.
+    A module that is `conditional` gets the labels (n,) of the rows, -1 for none, as a third argument. Raises
+    FitDegenerate when the loss stops being finite.
     """
     keep_freed()
     module.to(device).train()
     optimiser, chance = _optimiser(module, plan, device), generator(rng)
-    rows = None if isinstance(pool, Streamed) else torch.tensor(pool.items)
+    average = _Average(module, plan.ema) if plan.ema else None
+    fixed = None if isinstance(pool, Streamed) else _given(module, pool)
     loss = np.nan
     for epoch in range(plan.epochs):
-        seen = torch.from_numpy(pool.rows(epoch)) if isinstance(pool, Streamed) else rows
+        seen = [torch.from_numpy(pool.rows(epoch))] if isinstance(pool, Streamed) else fixed
         assert seen is not None
-        loss = _epoch(module, seen, optimiser, chance, plan, device) / len(seen)
+        loss = _epoch(module, seen, optimiser, chance, plan, device, average) / len(seen[0])
         if not np.isfinite(loss):
             raise FitDegenerate(f"the loss diverged in epoch {epoch + 1} of {plan.epochs}: {loss}")
+    if average is not None:
+        average.keep()
     module.eval()
     return loss
+
+
+def _given(module: nn.Module, pool: Corpus) -> list[Tensor]:
+    """The rows of a pool, and their labels where the module asks for them."""
+    rows = torch.tensor(pool.items)
+    return [rows, torch.tensor(pool.label).long()] if getattr(module, "conditional", False) else [rows]
 
 
 def _optimiser(module: nn.Module, plan: Plan, device: torch.device) -> torch.optim.Optimizer:
@@ -111,19 +144,23 @@ def _optimiser(module: nn.Module, plan: Plan, device: torch.device) -> torch.opt
 
 def _epoch(
     module: nn.Module,
-    rows: Tensor,
+    seen: list[Tensor],
     optimiser: torch.optim.Optimizer,
     chance: torch.Generator,
     plan: Plan,
     device: torch.device,
+    average: _Average | None,
 ) -> float:
     total = torch.zeros((), dtype=torch.float64)
-    for part in torch.randperm(len(rows), generator=chance).split(plan.batch):
+    for part in torch.randperm(len(seen[0]), generator=chance).split(plan.batch):
+        rows, *labels = (given[part].to(device) for given in seen)
         with torch.autocast(device.type, torch.bfloat16, enabled=plan.precision == "bf16"):
-            loss = _scalar(module.loss(images(rows[part]).to(device), chance))  # type: ignore[operator]
+            loss = _scalar(module.loss(inputs(rows), chance, *labels))  # type: ignore[operator]
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
+        if average is not None:
+            average.add()
         total += loss.detach().cpu()
     return float(total)
 
@@ -142,6 +179,11 @@ def sides(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return (1 if len(shape) == 2 else shape[2], shape[0], shape[1])
 
 
+def inputs(rows: Tensor) -> Tensor:
+    """Rows as networks take them: numbers (n, d) as they are, images as below."""
+    return rows if rows.dim() == 2 else images(rows)
+
+
 def images(rows: Tensor) -> Tensor:
     """Images as networks take them: float32 (n, channels, height, width) in [0, 1], from (n, h, w) or (n, h, w, c)."""
     pixels = rows.float().div_(255.0) if rows.dtype == torch.uint8 else rows
@@ -154,17 +196,20 @@ def rows(pixels: Tensor) -> NDArray[np.float32]:
     return np.ascontiguousarray(turned.float().cpu().numpy())
 
 
-def in_chunks(make: Callable[[int], NDArray[np.float32]], n: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """N images of a shape from a function that makes some: memory stays bounded.
+def in_chunks(
+    make: Callable[[int], NDArray[Any]], n: int, shape: tuple[int, ...], chunk: int = _CHUNK, kind: Any = np.float32
+) -> NDArray[Any]:
+    """N images, or rows of numbers, of a shape from a function that makes some: memory stays bounded.
 
     Raises FitDegenerate when one is not finite.
     """
-    made = np.empty((n, *shape), dtype=np.float32)
-    for first in range(0, n, _CHUNK):
-        size = min(_CHUNK, n - first)
+    made = np.empty((n, *shape), dtype=kind)
+    for first in range(0, n, chunk):
+        size = min(chunk, n - first)
         part = make(size)
         if not np.isfinite(part).all():
-            raise FitDegenerate("the model makes pixels that are not finite")
+            what = "pixels" if len(shape) > 1 else "numbers"
+            raise FitDegenerate(f"the model makes {what} that are not finite")
         made[first : first + size] = part
     return made
 
