@@ -208,9 +208,9 @@ def test_a_run_that_is_extended_equals_one_made_so_from_the_start(tmp_path):
         "measures": ["moments"],
         "record": "all",
     }
-    run(Experiment.parse({**tree, "generations": 4}), out=tmp_path / "parts")
-    parts = run(Experiment.parse({**tree, "generations": 8}), out=tmp_path / "parts")
-    whole = run(Experiment.parse({**tree, "generations": 8}), out=tmp_path / "whole")
+    run(Experiment.parse({**tree, "generations": 4}), out=tmp_path / "parts", workers=1, report=False)
+    parts = run(Experiment.parse({**tree, "generations": 8}), out=tmp_path / "parts", workers=1, report=False)
+    whole = run(Experiment.parse({**tree, "generations": 8}), out=tmp_path / "whole", workers=1, report=False)
     assert parts.table().to_pylist() == whole.table().to_pylist()
 
 

@@ -55,7 +55,7 @@ def test_every_model_is_retrained_in_its_own_time_and_all_are_fitted_at_the_star
 
 
 def test_a_chain_goes_on_from_a_stored_state_as_if_it_had_not_stopped():
-    learner = producers({"a": Gmm(components=1), "b": Kde()}, {"b": 3}, {"a": 0.3, "b": 0.7})
+    learner = producers({"a": Gaussian(), "b": Kde()}, {"b": 3}, {"a": 0.3, "b": 0.7})
     chain = Chain(learner, web(0.5), Normal(), Samples(40))
     past = chain.step(chain.start())
     loaded = past._replace(model=learner.load(past.model.state()))
