@@ -20,7 +20,7 @@ from outcross.families.ngram import Learner
 from outcross.sources.pydoc import Source
 
 WANTED, REPEATS = 80.0, 5  # perplexity, seeds
-SIZES = (49, 98, 196, 294, 392, 490, 588, 784, 980, 1960)
+SIZES = tuple(range(56, 1961, 7))  # rows; coarser steps overshoot, and not both sides alike
 
 
 class Cost(NamedTuple):

@@ -1,6 +1,7 @@
 """Causal language models: the writer is the library's, training learns, and what goes wrong is said in one line."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from scipy import stats
 from outcross.core.checks import check_learner
 from outcross.core.corpus import Corpus
 from outcross.core.errors import FitDegenerate, InputError, ResourceError
-from outcross.core.loop import Chain
+from outcross.core.loop import Chain, Teacher
 from outcross.core.policies import replace
 from outcross.core.rng import Purpose, Streams
 from outcross.core.schedules import Samples
@@ -289,6 +290,36 @@ def test_without_a_network_the_line_says_where_to_put_the_files(monkeypatch):
 def test_model_and_source_must_share_a_vocabulary(folder, pool):
     with pytest.raises(InputError, match="knows 27 tokens, the source has 40: use source.tokens="):
         Learner(model=str(folder), epochs=1).fit(pool, FIT)
+
+
+def text_of(tmp_path, tokens, sep=""):
+    said = tmp_path / "said.txt"
+    said.write_text("\n\n".join(sep.join("abcdefghij" * 3) for _ in range(60)))
+    settings = {"kind": "text", "path": str(said), "tokens": tokens, "least": 1, "block": 16, "measured": 8}
+    return plugins.make("sources", plugins.settle("sources", settings, ""), "")
+
+
+def test_without_an_epoch_a_pretrained_model_teaches_as_it_is(folder, tmp_path):
+    source = text_of(tmp_path, str(folder))
+    teacher = Teacher(Learner(model=str(folder), epochs=0), 30)
+    chain = Chain(tiny(epochs=1), replace(), source, Samples(20), teacher=teacher)
+    first = chain.start()
+    begun = teacher.learner.network(27, 16, True).state_dict()
+    assert all(np.array_equal(value, begun[name].numpy()) for name, value in first.model.weights.items())
+    again = chain.load(0, first.model.state())
+    assert np.array_equal(chain.step(first).pool.items, chain.step(first._replace(model=again)).pool.items)
+    assert teacher.learner.trial(chain.first, FIT).seconds > 0.0
+
+
+def test_a_pretrained_teacher_of_other_tokens_is_refused_though_its_vocabulary_is_large_enough(folder, tmp_path):
+    teacher = Teacher(Learner(model=str(folder), epochs=0), 3)
+    words = text_of(tmp_path, "words", sep=" ")
+    assert words.vocabulary <= 27
+    with pytest.raises(InputError, match=r"reads tokens of its own, the source gives 1. words: use source.tokens="):
+        Chain(tiny(), replace(), words, Samples(3), teacher=teacher)
+    other = tmp_path / "the same elsewhere"
+    shutil.copytree(folder, other)
+    Chain(tiny(), replace(), text_of(tmp_path, str(other)), Samples(20), teacher=teacher)
 
 
 def test_a_context_shorter_than_a_block_or_than_block_and_prompt_is_refused(pool):
