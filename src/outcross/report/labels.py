@@ -111,16 +111,17 @@ class Worth:
 
         figure = Drawing(figsize=(6.4, 3.4), layout="constrained")
         axes = figure.subplots()
-        markers = "osD^vP*X"
+        markers, dashes = "osD^vP*X", ("-", "--", "-.", ":")
         for k, line in enumerate(self.lines):
             values = np.array([(s.value, s.value - s.low, s.high - s.value) for s in line.read]).T
             colour = paint.of(looks[line.read[len(line.read) // 2].cell])
-            marker = markers[k % len(markers)]
+            marker, dash = markers[k % len(markers)], dashes[k % len(dashes)]
             axes.errorbar(
                 line.recalls,
                 values[0],
                 np.nan_to_num(values[1:]),
                 marker=marker,
+                ls=dash,
                 ms=4,
                 lw=1.2,
                 color=colour,
