@@ -216,7 +216,7 @@ def test_two_per_cent_of_variance_a_fit_is_caught(tmp_path, monkeypatch, pools):
 @pytest.mark.parametrize("pools", ["rows", "statistics"])
 def test_draws_used_again_are_caught(tmp_path, monkeypatch, pools):
     honest = loop.Chain._made
-    monkeypatch.setattr(loop.Chain, "_made", lambda self, past, rows: honest(self, past._replace(t=0), rows))
+    monkeypatch.setattr(loop.Chain, "_made", lambda self, past, *rest: honest(self, past._replace(t=0), *rest))
     assert caught(result(tmp_path, pools=pools)).startswith(("G4", "G3"))
 
 

@@ -14,7 +14,8 @@ from outcross.core.contracts import Generation
 from outcross.core.corpus import Corpus, intensities
 from outcross.core.errors import InputError
 from outcross.core.rng import FIXED, Purpose, Streams
-from outcross.measures import classes, classifier, images, latent
+from outcross.families.neural import classifier
+from outcross.measures import classes, images, latent
 from outcross.measures.context import Context, Reference
 from outcross.measures.gallery import Gallery
 from outcross.measures.neighbours import Manifold, nearest, overlap, ranked

@@ -61,7 +61,7 @@ def gaussian(mean, covariance):
 QUANTITIES = {
     name: q
     for m in plugins.measures()
-    if m.needs == "numbers" and m.name != "coefficients"  # these need a regression
+    if m.needs == "numbers" and m.name not in ("coefficients", "groups")  # these need a regression, unequal groups
     for name, q in m.quantities.items()
 }
 INFO = {"em_iterations": 7.0, "em_converged": 1.0}

@@ -72,7 +72,7 @@ class Reader:
             try:
                 return self.db.execute(query, tuple(values)).fetchall()
             except sqlite3.OperationalError as e:
-                if e.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                if getattr(e, "sqlite_errorcode", None) != sqlite3.SQLITE_READONLY_ROLLBACK:
                     raise
                 self._roll_back()
                 return self.db.execute(query, tuple(values)).fetchall()
