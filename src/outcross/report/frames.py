@@ -212,6 +212,11 @@ class Frame:
         seen = self._seen("images")
         return seen[cell][1] if seen else []
 
+    def groups(self, cell: int) -> list[str]:
+        """Names of the groups of a cell's rows, by their numbers; none where they are not known."""
+        found: list[list[str]] = json.loads(self.reader.meta("groups") or "[]")
+        return found[cell] if found else []
+
     def density(self, key: Key, generation: int) -> dict[str, NDArray[Any]]:
         """The density picture of a chain at a snapshot: `density_map` and `density_range`; empty if none was taken."""
         return self.reader.arrays(key, generation, "measure/density_")

@@ -138,6 +138,9 @@ def _run(experiment: Experiment, root: Path, options: Options, watcher: Watcher)
         _describe(store, experiment, chains, options.threads)
         if seen:
             store.set_meta(**{chains[0].items: json.dumps(seen)})
+        groups = [_groups(chain.source) for chain in chains]
+        if any(groups):
+            store.set_meta(groups=json.dumps(groups))
         _note_environment(store, watcher, options.threads)
         with _signals(caught):
             _Run(store, experiment, options, watcher, caught).go()
@@ -184,6 +187,13 @@ def _describe(store: Writer, experiment: Experiment, chains: list[Chain], thread
             raise io_error(e, store.directory) from e
         rows = [chain.samples.at(0) for chain in chains]
         store.set_meta(experiment=text, cells=json.dumps(cells), rows=json.dumps(rows))
+
+
+def _groups(source: Any) -> list[str]:
+    """Names of the groups of a source's rows: of their labels, or of the components of its truth."""
+    named = list(getattr(source, "classes", ())) if getattr(source, "items", "numbers") == "numbers" else []
+    law = getattr(source, "law", None)
+    return named or [f"component {k + 1}" for k in range(0 if law is None else len(law.weights))]
 
 
 def _note_environment(store: Writer, watcher: Watcher, threads: int) -> None:
