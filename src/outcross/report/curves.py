@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from outcross.measures.phase import DISTANCE, SHAPE, TAIL, VARIANCE
 from outcross.report import findings
 from outcross.theory.covered import RISK
+from outcross.theory.staged import LOG
 
 
 class Curves(NamedTuple):
@@ -234,5 +235,6 @@ LEVELS = {
     "log_det_ratio": "nats",
     "first_variance": "relative to the truth",
     "log mean": "log of the ratio",
+    LOG: "log of the ratio",
     RISK: "squared sd",
 }
