@@ -11,7 +11,7 @@ from outcross.measures.phase import DISTANCES, RATIOS, limits
 from outcross.report.charts import number
 from outcross.report.frames import Frame, Summary
 from outcross.report.verdict import Verdict
-from outcross.runs.spec import Cell
+from outcross.runs.cells import Cell
 
 PAPER = (
     "Shumailov et al., AI models collapse when trained on recursively generated data, Nature 631, 755-759 (2024), "

@@ -17,9 +17,10 @@ from outcross.core.errors import InputError
 from outcross.core.stats import median_interval
 from outcross.measures.phase import Floor
 from outcross.runs import plugins, worker
+from outcross.runs.cells import Cell
 from outcross.runs.records import Key, Row
 from outcross.runs.runner import open_run
-from outcross.runs.spec import Cell, Experiment
+from outcross.runs.spec import Experiment
 from outcross.runs.store import Reader
 
 if TYPE_CHECKING:

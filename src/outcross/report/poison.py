@@ -24,7 +24,7 @@ from outcross.report.parts import Figure
 from outcross.report.plates import Plate
 from outcross.report.tables import Table
 from outcross.runs import plugins
-from outcross.runs.spec import Cell
+from outcross.runs.cells import Cell
 from outcross.theory.poisoning import critical_rate
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from outcross.core.schedules import Samples
 from outcross.measures.extinction import BINS, COLUMNS
 from outcross.report.frames import Frame, finite, source_of
 from outcross.runs import plugins
-from outcross.runs.spec import Cell, stages_of
+from outcross.runs.cells import Cell, stages_of
 from outcross.stages.attacks import Outlier
 from outcross.stages.drop import Stage as Drop
 from outcross.stages.poison import Stage as Poison

@@ -20,8 +20,9 @@ from outcross.core.errors import FitDegenerate, InputError, LearnerError, Outcro
 from outcross.core.loop import Chain
 from outcross.core.rng import Purpose, Stream
 from outcross.runs import plugins, worker
+from outcross.runs.cells import Cell, build
 from outcross.runs.engines.local import torch_threads
-from outcross.runs.spec import Cell, Experiment, build
+from outcross.runs.spec import Experiment
 
 _LONG = 1800.0  # seconds of training that are worth a word before they begin
 _LOOKED_AT = 10_000  # generations whose row counts are looked at before the start

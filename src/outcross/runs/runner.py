@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from outcross.core.errors import CorruptStore, InputError, OutcrossError, ResourceError, one_line
 from outcross.core.loop import Chain
 from outcross.runs import plugins, preflight, upkeep, worker
+from outcross.runs.cells import Cell, build
 from outcross.runs.disk import REMEDY, io_error, write_atomically
 from outcross.runs.engines.local import (
     RETRIES,
@@ -27,7 +28,7 @@ from outcross.runs.engines.local import (
     torch_threads,
 )
 from outcross.runs.records import Checkpoint, Key, Progress
-from outcross.runs.spec import Cell, Experiment, build, digest
+from outcross.runs.spec import Experiment, digest
 from outcross.runs.store import Reader, Writer
 from outcross.runs.surroundings import environment
 

@@ -23,8 +23,8 @@ from outcross.core.rng import Purpose
 from outcross.core.statistics import pool_of
 from outcross.measures.context import Context, Reference
 from outcross.runs import plugins
+from outcross.runs.cells import Cell, build
 from outcross.runs.records import Checkpoint, Key, Progress
-from outcross.runs.spec import Cell, build
 
 SLICE = 0.5  # seconds after which a task hands back what it has
 _STRIDE = 0.1  # seconds that one leap should take

@@ -191,4 +191,4 @@ def amplification(alpha: float, eps: float, a: float, g: int) -> float:
     """
     require(number("eps", eps) > 0.0, f"eps is positive, got {eps:g}: without poison nothing is amplified")
     whole("g", g, 2)
-    return population(alpha, eps, a, g).mean / population(alpha, eps, a, 2).mean
+    return float(population(alpha, eps, a, g).mean / population(alpha, eps, a, 2).mean)
