@@ -21,7 +21,7 @@ def correction(generation: Generation, context: Context) -> Readings:
     tried = getattr(context.model, "tried", None)
     if tried is None:
         return {}
-    weight = float(context.model.weight)
+    weight = float(getattr(context.model, "weight", np.nan))
     if not len(tried):
         return {"correction_weight": weight}
     base, chosen = float(tried[tried[:, 0] == 0.0][0, 1]), float(tried[tried[:, 0] == weight][0, 1])
