@@ -166,6 +166,15 @@ CURVES = (
         "Esteban et al. 2017; Gu et al. 2017",
     ),
     Curves(
+        "The weight away from one's own samples",
+        ("correction_weight", "correction_gain"),
+        "sqrt",
+        False,
+        "How far a model is pushed away from what training on its own samples makes of it, 0 being the base; and by "
+        "which share the chosen weight is nearer to the validation data that it was chosen by, which flatter it.",
+        "Alemohammad et al. 2024, 2025",
+    ),
+    Curves(
         "Squared error of the coefficients",
         ("coefficient_error",),
         "log",
@@ -214,6 +223,8 @@ SHORT = {
     "label_accuracy": "real images told right",
     "label_worst": "of the class told worst",
     "backdoor": "turned by a trigger's mark",
+    "correction_weight": "weight of the correction",
+    "correction_gain": "nearer to validation data",
     "perplexity": "perplexity of real text",
     "own_perplexity": "of its own text",
     "distinct_1": "different words",

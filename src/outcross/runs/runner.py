@@ -308,16 +308,22 @@ class _Run:
         return Job(worker.advance, self._task(first)) if isinstance(first, _Due) else first
 
     def _floor_jobs(self) -> Iterator[Job]:
-        """The replicates of the noise floor that are not in the store."""
-        there = self.store.floor_taken()
-        for number, cell in enumerate(self.experiment.settled):
+        """The replicates of the noise floor that are not in the store, once for all cells that have the same."""
+        there, seed = self.store.floor_taken(), self.experiment.seed
+        alike: dict[str, list[int]] = {}
+        for number, cell in enumerate(self.experiment.settled if self.experiment.floor else ()):
+            alike.setdefault(worker.floor_of(cell, seed), []).append(number)
+        for numbers in alike.values():
+            cell = self.experiment.settled[numbers[0]]
             for replicate in range(self.experiment.floor):
                 heavy = replicate < self.experiment.snapshots.chains
                 names = tuple(
-                    m.name for m in self.names if (heavy or not m.heavy) and (number, replicate, m.name) not in there
+                    m.name
+                    for m in self.names
+                    if (heavy or not m.heavy) and any((k, replicate, m.name) not in there for k in numbers)
                 )
                 if names:
-                    yield Job(worker.floor, worker.FloorTask(number, cell, self.experiment.seed, replicate, names))
+                    yield Job(worker.floor, worker.FloorTask(tuple(numbers), cell, seed, replicate, names))
 
     def _chains_due(self) -> Iterator[_Due]:
         """What is left to do of each chain that is not finished, or lacks a measure.
@@ -418,9 +424,9 @@ class _Run:
 
     def _floor_failed(self, task: worker.FloorTask, error: BaseException) -> None:
         """Try again, then go on without this replicate; the same command tries it anew."""
-        if self._again(Job(worker.floor, task), (task.cell_number, -1 - task.replicate), error):
+        if self._again(Job(worker.floor, task), (task.numbers[0], -1 - task.replicate), error):
             return
-        label = self.experiment.settled[task.cell_number].label
+        label = task.cell.label
         text = f"noise floor of {label}, replicate {task.replicate}, failed: {one_line(str(error))}"
         self.watcher.say(text)
         self.store.event("floor", text)
@@ -454,7 +460,8 @@ class _Run:
 
     def _commit(self) -> None:
         for task, readings in self.floor_news:
-            self.store.commit_floor(task.cell_number, task.replicate, task.measures, readings)
+            for number in task.numbers:
+                self.store.commit_floor(number, task.replicate, task.measures, readings)
         self.store.commit(_joined(parts) for parts in self.news.values())
         self.floor_news, self.news = [], {}
         self.committed = time.monotonic()
