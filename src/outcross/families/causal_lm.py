@@ -21,7 +21,7 @@ from outcross.core.contracts import State, Trial
 from outcross.core.corpus import Corpus
 from outcross.core.errors import InputError, one_line, require
 from outcross.core.rng import Stream
-from outcross.families.decoding import ANCESTRAL, Decoding, check_prompts, check_tokens
+from outcross.families.decoding import ANCESTRAL, Decoding, check_prompts, check_question, check_tokens, kept
 from outcross.families.neural import need_torch, pretrained
 
 if TYPE_CHECKING:
@@ -63,6 +63,11 @@ class CausalModel:
         """Whether its rows continue prompts."""
         return self.learner.prompts != "none"
 
+    @property
+    def question(self) -> int:
+        """How many tokens of its prompt a row keeps."""
+        return self.learner.question
+
     @cached_property
     def _network(self) -> Any:
         from outcross.families.neural import language
@@ -87,8 +92,10 @@ class CausalModel:
             added = np.cumsum(self.first)
             begun = np.searchsorted(added, chances[:, :1] * added[-1], side="right").astype(np.int32)
             return np.concatenate([begun, self.write(begun, chances[:, 1:])], axis=1)
-        self.learner.fits(given.shape[0] + self.block, self._network.config)
-        return self.write(given.items, chances)
+        prompts, question = kept(self.question, given), self.question
+        self.learner.fits(prompts.shape[1] + self.block - question, self._network.config)
+        made = self.write(prompts, chances[:, question:])
+        return np.concatenate([prompts, made], axis=1) if question else made
 
     def write(self, prompts: NDArray[np.int32], chances: NDArray[np.float32]) -> NDArray[np.int32]:
         """Prompts (n, length) continued, each by as many tokens as it has chances (n, new), uniform in [0, 1)."""
@@ -99,11 +106,14 @@ class CausalModel:
         return language.write(self._network, prompts, chances, self.learner.writing(self.vocabulary, self._network))
 
     def surprisal(self, blocks: NDArray[np.int32]) -> NDArray[np.float64]:
-        """- log p of each token but the first, given those before it in its block: nats (n, block - 1)."""
+        """- log p of each token but the first, given those before it in its block: nats (n, block - 1).
+
+        Of the tokens after the question alone, where there is one: (n, block - question).
+        """
         from outcross.families.neural import language
 
         check_tokens(blocks, self.vocabulary)
-        return language.surprisal(self._network, blocks, self.learner.precision)
+        return language.surprisal(self._network, blocks, self.learner.precision, self.question)
 
     @property
     def device(self) -> str:
@@ -219,6 +229,7 @@ class Learner(Decoding):
 
         require(pool.vocabulary is not None, "a language model fits text: blocks of tokens with their vocabulary")
         assert pool.vocabulary is not None
+        check_question(self.question, pool.shape[0])
         network = self._begun(pool.vocabulary, pool.shape[0], rng, previous)
         held = validation.items if validation is not None and self.select == "best" else None
         if self.epochs == 0:
