@@ -235,6 +235,7 @@ class Measure(NamedTuple):
     cite: str
     needs: str = "numbers"  # what the rows must be: numbers, categories, images, text or any
     sees: bool = False  # whether it looks at images through the classifier, which is trained before the run then
+    named: bool = False  # whether it is taken only where `measures` names it
 
 
 Readings = Mapping[str, float | Reading | NDArray[np.float64]]

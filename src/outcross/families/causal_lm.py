@@ -12,6 +12,7 @@ import time
 import warnings
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -124,6 +125,10 @@ class CausalModel:
     def info(self) -> dict[str, float]:
         """The last loss a token in training, and which epoch was kept."""
         return self.fit
+
+    def save(self, folder: Path) -> None:
+        """Write configuration and weights (safetensors), as `learner.model` reads them."""
+        self._network.save_pretrained(folder)
 
     def state(self) -> State:
         """Weights by name, the first tokens of rows, the block, and how the fit ended."""

@@ -45,7 +45,8 @@ def kept(question: int, given: Corpus) -> NDArray[Any]:
     there = given.shape[0]
     told = f"prompts of {there} tokens, this model answers questions of {question}: give longer ones"
     require(question <= there, told)
-    return given.items[:, :question] if question else given.items
+    whole: NDArray[Any] = given.items
+    return whole[:, :question] if question else whole
 
 
 def check_tokens(blocks: NDArray[Any], vocabulary: int) -> None:

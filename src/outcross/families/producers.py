@@ -219,7 +219,7 @@ class Learner:
     @property
     def items(self) -> str:
         """What its rows are."""
-        return self._one("items")
+        return str(self._one("items"))
 
     @property
     def prompts(self) -> str:

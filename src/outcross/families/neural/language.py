@@ -64,7 +64,8 @@ def train(
     held: NDArray[np.int32] | None = None,
     team: Any = None,
 ) -> dict[str, float]:
-    """Minimise the loss of each token but the first, or after the question; returns the last loss a token, and which epoch was kept.
+    """Minimise the loss of each token but the first, or of those after the question; returns the last loss a token, and
+    which epoch was kept.
 
     held: blocks on which the best epoch is chosen, in place of the last. team: the Accelerator of a process that trains
     with others (`several.py`). Raises FitDegenerate when the loss diverges.
