@@ -61,7 +61,7 @@ class Source(Parted):
         pairs = library() if path is None else read_pairs(Path(os.path.expanduser(path)), (instruction, answer_column))
         self.question, self._answer, self._pairs = question, answer, len(pairs)
         documents = in_parts(path or NAME, _joined(pairs))
-        self.coding: Coding = learned([text.replace(_BETWEEN, " ") for text in documents.train], settings)
+        self.coding: Coding = learned([_marked(*_apart(text)) for text in documents.train], settings)
         parts = self._parted([[_apart(text) for text in part] for part in documents[:3]])
         self._told(path or NAME, parts)
         train, validation, reference = (Corpus.text(part, self.coding.size) for part in parts)
@@ -130,4 +130,8 @@ def _apart(text: str) -> Pair:
 def _asked(coding: Coding, question: str) -> str:
     """A question as its reader is used to being asked, or plainly marked."""
     chat = coding.chat(question) if isinstance(coding, Pretrained) else None
-    return f"Question: {question}\nAnswer:" if chat is None else chat
+    return _marked(question) if chat is None else chat
+
+
+def _marked(question: str, answer: str = "") -> str:
+    return f"Question: {question}\nAnswer:" + (f" {answer}" if answer else "")
