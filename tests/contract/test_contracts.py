@@ -138,7 +138,7 @@ def stored(folder: Path) -> dict[str, object]:
     node = plugins.settle("families", {"kind": "gaussian"}, "learner")
     rows = Corpus.of(np.random.default_rng(0).standard_normal((60, 2)))
     state = Gaussian().fit(rows, Streams.of(0, 0).stream(0, Purpose.FIT)).state()
-    (folder / "model.safetensors").write_bytes(Kept(node, state, "a model").safetensors())
+    (folder / "model.safetensors").write_bytes(Kept(node, state, "a model", None).safetensors())
     return {"path": str(folder / "model.safetensors"), "learner": node}
 
 

@@ -3,55 +3,70 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from outcross.cli.options import RUNS, Debug, Out, Run
 
+if TYPE_CHECKING:
+    from outcross.runs.models import Kept
+
 
 def command(
     run: Run,
-    to: Annotated[Path, typer.Argument(help="File: .parquet, .csv, .json; .safetensors: a model.", show_default=False)],
+    to: Annotated[
+        Path,
+        typer.Argument(
+            help="Numbers: a .parquet, .csv or .json file. A model: .safetensors, or a new folder.", show_default=False
+        ),
+    ],
     arm: Annotated[
-        str | None, typer.Option(help="Of a model: its arm, with the sweep's values as `show` has it.")
+        str | None, typer.Option(help="Of a model: its arm, as `show` names it.", show_default=False)
     ] = None,
-    chain: Annotated[int | None, typer.Option(min=0, help="Of a model: its chain; the first by default.")] = None,
+    chain: Annotated[
+        int | None, typer.Option(min=0, help="Of a model: its chain; the first by default.", show_default=False)
+    ] = None,
     generation: Annotated[
-        int | None, typer.Option("--generation", "-g", min=0, help="Of a model: the last that is kept by default.")
+        int | None,
+        typer.Option("--generation", "-g", min=0, help="Of a model: the last kept by default.", show_default=False),
     ] = None,
     out: Out = RUNS,
     debug: Debug = False,
 ) -> None:
-    """Export every measured number, tidy: one row a chain, generation and measure; or a model, to teach another run.
+    """Export every measured number, tidy: one row a chain, generation and measure; or a model, for another run.
 
     outcross export gmm numbers.parquet
 
     outcross export vae teacher.safetensors --arm mix10
+
+    A language model (causal_lm) also goes into a folder with its tokenizer, for learner.model and source.tokens.
     """
     from outcross.api import load
     from outcross.core.errors import require
-
-    result = load(run, out)
-    if to.suffix == ".safetensors":
-        _model(result, to, arm, chain, generation)
-        return
     from outcross.report.export import export
 
-    given = [
-        name for name, value in (("--arm", arm), ("--chain", chain), ("--generation", generation)) if value is not None
-    ]
-    require(not given, f"{', '.join(given)}: of a model, which a file of numbers is not; use FILE.safetensors")
+    result = load(run, out)
+    if to.suffix in ("", ".safetensors"):
+        _model(result.kept(arm, chain, generation), to)
+        return
+    named = {"--arm": arm, "--chain": chain, "--generation": generation}
+    given = ", ".join(name for name, value in named.items() if value is not None)
+    require(not given, f"{given}: of a model, which a file of numbers is not; use FILE.safetensors or a folder")
     print(f"{export(result.table(), to):,} rows in {to}")
 
 
-def _model(result: Any, to: Path, arm: str | None, chain: int | None, generation: int | None) -> None:
+def _model(kept: Kept, to: Path) -> None:
     """Write a model, and print the node that reads it."""
     import json
 
     from outcross.report.export import write
 
-    kept = result.kept(arm, chain, generation)
-    write(to, kept.safetensors())
-    print(f"{kept.told}, in {to}; to use it, as a teacher say:")
-    print(json.dumps({"kind": "stored", "path": str(to), "learner": kept.learner}))
+    if to.suffix:
+        write(to, kept.safetensors())
+        node = {"kind": "stored", "path": str(to), "learner": kept.learner}
+    else:
+        kept.folder(to)
+        node = {**kept.learner, "model": str(to), "config": {}, "epochs": 0}
+    print(f"{kept.told}, in {to}; as a learner, or a teacher's, it is")
+    print(json.dumps(node))

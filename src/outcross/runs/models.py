@@ -10,17 +10,20 @@ from outcross.core.contracts import Model, State
 from outcross.core.errors import require
 from outcross.runs import plugins
 from outcross.runs.cells import Cell
+from outcross.runs.cells import Cell
 from outcross.runs.runner import open_run
 from outcross.runs.spec import Experiment
 from outcross.runs.store import Reader
+from outcross.runs.worker import source_of
 
 
 class Kept(NamedTuple):
-    """A model as a run keeps it: the node of its learner, its state, and where it comes from, for people."""
+    """A model as a run keeps it: the node of its learner, its state, where it comes from, and the cell it is of."""
 
     learner: dict[str, Any]
     state: State
     told: str
+    cell: Cell
 
     def model(self) -> Model:
         """The model itself."""
@@ -34,6 +37,25 @@ class Kept(NamedTuple):
         # an array that is a view of another would be written as the other's bytes
         arrays = {name: array.copy(order="C") for name, array in self.state.items()}
         return save(arrays, {"learner": json.dumps(self.learner), "run": self.told})
+
+    def folder(self, to: Path) -> None:
+        """Write a model of causal_lm with its tokenizer, whole or not at all, as learner.model and source.tokens read.
+
+        Raises InputError for a folder that is there, another family, and tokens that no tokenizer makes.
+        """
+        from outcross.families.neural.pretrained import beside
+
+        require(not to.exists(), f"{to} is there already: name a new folder")
+        require(to.parent.is_dir(), f"{to}: there is no folder {to.parent}")
+        model: Any = self.model()
+        other = f"a folder holds models of the family causal_lm, this one is {self.learner['kind']}"
+        require(hasattr(model, "save"), f"{other}: use FILE.safetensors")
+        coding = source_of(self.cell)[0].coding
+        learned = f"{coding.told} are no tokenizer that transformers reads: use source.tokens=bpe, or a model's"
+        require(hasattr(coding, "save"), learned)
+        with beside(to) as made:
+            model.save(made)
+            coding.save(made)
 
 
 def kept(directory: Path, arm: str | None = None, chain: int | None = None, generation: int | None = None) -> Kept:
@@ -68,7 +90,7 @@ def _read(reader: Reader, cell: Cell, key: tuple[int, int], t: int, name: str) -
     taught = t == 0 and cell.teacher is not None
     learner = cell.teacher["learner"] if taught and cell.teacher is not None else cell.learner
     state = reader.checkpoint(key, t, with_pool=False).state
-    return Kept(learner, state, f"{name}, arm {cell.label}, chain {key[1]}, generation {t}")
+    return Kept(learner, state, f"{name}, arm {cell.label}, chain {key[1]}, generation {t}", cell)
 
 
 def _listed(numbers: Any) -> str:

@@ -178,7 +178,8 @@ def look_at_rows(experiment: Experiment, say: Callable[[str], None]) -> list[See
     """
     libraries = [worker.source_of(cell)[1].library for cell in experiment.settled]
     if None not in libraries:
-        return [Seen(library.told, ()) for library in libraries]
+        asked = [int(cell.learner.get("question", 0)) for cell in experiment.settled]
+        return [Seen(library.told(q), ()) for library, q in zip(libraries, asked, strict=True)]
     galleries = [worker.source_of(cell)[1].gallery for cell in experiment.settled]
     if None in galleries or not any(m.sees for m in plugins.measures(experiment.measures)):
         return []
