@@ -17,7 +17,7 @@ from outcross.core.rng import Purpose
 from outcross.families.neural import training
 from outcross.report.frames import Frame
 from outcross.runs import worker
-from outcross.runs.spec import build
+from outcross.runs.cells import build
 
 IMAGES, BATCH, APART = 10_000, 256, 999  # APART: a generation that no run reaches, so that its stream is unused
 

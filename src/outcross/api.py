@@ -12,6 +12,7 @@ from outcross.report.frames import Frame, finite
 from outcross.report.theory import Verification
 from outcross.report.verdict import Verdict, verdicts
 from outcross.runs import causes, runner, upkeep
+from outcross.runs.models import Kept, kept
 from outcross.runs.spec import Experiment
 from outcross.runs.spec import load as load_experiment
 
@@ -53,6 +54,13 @@ class Result:
         import pyarrow as pa
 
         return pa.Table.from_pylist(list(self.frame.tidy()))
+
+    def kept(self, arm: str | None = None, chain: int | None = None, generation: int | None = None) -> Kept:
+        """A model with its learner: by default the last one kept of the first chain, of the only arm.
+
+        `kept().model()` is the model itself. Raises InputError, listing what there is, where there is no such state.
+        """
+        return kept(self.directory, arm, chain, generation)
 
     def report(self) -> Path:
         """Write report.html and return its path."""

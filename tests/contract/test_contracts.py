@@ -25,6 +25,7 @@ from outcross.families.ngram import Learner as Ngram
 from outcross.families.vae import Learner as Vae
 from outcross.measures.context import Context, Reference
 from outcross.runs import plugins
+from outcross.runs.models import Kept
 from outcross.sources.categorical import Source as Letters
 from outcross.sources.finite import Finite
 from outcross.sources.images import Images, in_parts
@@ -133,11 +134,20 @@ def producers(folder: Path) -> dict[str, object]:
     return {"learners": {"ours": {"kind": "gmm"}, "theirs": {"kind": "kde"}}, "every": {"theirs": 2}}
 
 
+def stored(folder: Path) -> dict[str, object]:
+    node = plugins.settle("families", {"kind": "gaussian"}, "learner")
+    rows = Corpus.of(np.random.default_rng(0).standard_normal((60, 2)))
+    state = Gaussian().fit(rows, Streams.of(0, 0).stream(0, Purpose.FIT)).state()
+    (folder / "model.safetensors").write_bytes(Kept(node, state, "a model", None).safetensors())
+    return {"path": str(folder / "model.safetensors"), "learner": node}
+
+
 # what a kind needs before it can be built; one that needs something and is not here fails its test
 NEEDED = {
     ("families", "command"): command,
     ("families", "module"): module,
     ("families", "producers"): producers,
+    ("families", "stored"): stored,
     ("sources", "file"): file,
     ("sources", "column"): column,
     ("sources", "adult"): adult,

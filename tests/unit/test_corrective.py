@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from outcross.core.contracts import Generation
 from outcross.core.corpus import Corpus
 from outcross.core.errors import InputError
 from outcross.core.loop import Chain
@@ -21,6 +22,8 @@ from outcross.families.neural.diffusion import Way, solve
 from outcross.families.neural.judging import Judge
 from outcross.families.sims import Learner as Sims
 from outcross.families.vae import Learner as Vae
+from outcross.measures.context import Context
+from outcross.measures.correction import MEASURES
 from outcross.sources.normal import Source as Normal
 from outcross.theory import extrapolation
 
@@ -200,6 +203,23 @@ def test_a_chain_goes_on_from_a_stored_state_as_if_it_had_not_stopped(learner):
     a, b = whole.model.state(), resumed.model.state()
     assert a.keys() == b.keys()
     assert all(np.array_equal(a[k], b[k]) for k in a)
+
+
+def test_the_weight_and_what_it_gained_are_told_and_nothing_of_a_model_without():
+    measure = MEASURES[0]
+    model = replace(
+        Sims(learner=BASE, weight=0.5).fit(POOL, FIT), tried=np.array([[0.0, 0.04], [1.0, 0.05], [0.5, 0.03]])
+    )
+
+    def of(model):
+        return measure.take(Generation(1, POOL, model), Context(None, model, model, S, 1))
+
+    told = of(model)
+    assert (told["correction_weight"], told["correction_gain"]) == (0.5, pytest.approx(0.25))
+    assert told["correction_tried"][:, 0].tolist() == [0.0, 0.5, 1.0]
+    assert of(replace(model, tried=np.empty((0, 2)))) == {"correction_weight": 0.5}
+    assert np.isnan(of(replace(model, tried=np.array([[0.0, -0.01], [0.5, -0.02]])))["correction_gain"])
+    assert of(model.base) == {}
 
 
 # ---- bad input ----

@@ -33,12 +33,14 @@ quick = settings(max_examples=60, deadline=None, derandomize=True)
 class Plain:
     """Interpolated Kneser-Ney from its definition: Kneser and Ney 1995; Chen and Goodman 1999, section 2.7."""
 
-    def __init__(self, rows, vocabulary, order, raw=lambda gram, order: len(gram) == order or gram[0] == MARK):
+    def __init__(
+        self, rows, vocabulary, order, raw=lambda gram, order: len(gram) == order or gram[0] == MARK, question=0
+    ):
         self.vocabulary, self.order = vocabulary, order
         often, before = Counter(), defaultdict(set)
         for row in rows:
             marked = (MARK, *(int(word) for word in row))
-            for end in range(2, len(marked) + 1):
+            for end in range(question + 2, len(marked) + 1):  # a question is context, no event
                 for first in range(max(0, end - order), end):
                     often[marked[first:end]] += 1
         for gram in often:

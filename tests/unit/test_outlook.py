@@ -31,7 +31,7 @@ def runs(tmp_path_factory):
 
 
 def name(runs, learner):
-    from outcross.runs.spec import read_plain
+    from outcross.runs.trees import read_plain
     from outcross.runs.upkeep import listing
 
     for r in listing(runs):

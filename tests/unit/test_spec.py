@@ -8,8 +8,10 @@ import pytest
 
 from outcross.core.errors import InputError
 from outcross.runs import plugins
+from outcross.runs.cells import build
 from outcross.runs.schema import json_schema
-from outcross.runs.spec import Experiment, build, digest, dump_yaml, load, overridden, read_yaml, shipped
+from outcross.runs.spec import Experiment, digest, load, shipped
+from outcross.runs.trees import dump_yaml, overridden, read_yaml
 
 BASE = {"source": {"kind": "normal"}, "learner": {"kind": "gaussian"}, "samples": 100, "generations": 5}
 

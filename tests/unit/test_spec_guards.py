@@ -54,6 +54,39 @@ def test_a_floor_that_fails_is_tried_three_times_and_takes_no_chain_along(tmp_pa
     reader.close()
 
 
+def test_cells_with_the_same_floor_share_its_fits_and_read_what_each_alone_would(tmp_path, monkeypatch):
+    """Two policies over one learner have one floor; another learner, or another number of rows, has its own."""
+    tried, real = [], worker.floor
+
+    def counted(task):
+        tried.append(task.numbers)
+        return real(task)
+
+    monkeypatch.setattr(worker, "floor", counted)
+    arms = {
+        "a": "{policy: {kind: replace}}",
+        "b": "{policy: {kind: mix, real: 0.1}}",
+        "c": "{policy: {kind: replace}, learner: {components: 1}}",
+        "d": "{policy: {kind: replace}, samples: 60}",
+    }
+
+    def floors(names, folder):
+        given = "{" + ", ".join(f"{k}: {arms[k]}" for k in names) + "}"
+        settings = [f"arms={given}", "samples=50", "chains=1", "generations=2", "floor=2"]
+        reader, _ = runner.open_run(runner.run(load("gmm", settings), folder, runner.Options(workers=1)))
+        found = {}
+        for cell, replicate, name, reading in reader.floor():
+            found.setdefault(names[cell], {})[replicate, name] = reading
+        reader.close()
+        return found
+
+    together = floors("abcd", tmp_path / "all")
+    assert sorted(tried) == [(0, 1), (0, 1), (2,), (2,), (3,), (3,)]
+    for name in "abcd":
+        assert together[name] == floors(name, tmp_path / name)[name]
+    assert together["a"] == together["b"] != together["c"]
+
+
 def test_experiments_are_listed_where_what_they_need_is_not_installed(monkeypatch, capsys):
     from outcross.cli.plugins import command
     from outcross.families.vae import Learner

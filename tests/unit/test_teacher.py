@@ -26,10 +26,12 @@ from outcross.report.frames import Frame
 from outcross.report.series import readable, series
 from outcross.report.theory import setting_of
 from outcross.runs.causes import factorial
+from outcross.runs.cells import build
 from outcross.runs.preflight import check_rows, pool_bytes
 from outcross.runs.runner import directory_of
 from outcross.runs.schema import json_schema
-from outcross.runs.spec import Experiment, build, digest, overridden
+from outcross.runs.spec import Experiment, digest
+from outcross.runs.trees import overridden
 from outcross.runs.worker import source_of
 from outcross.sources.linear import Source as Linear
 from outcross.sources.normal import Source as Normal

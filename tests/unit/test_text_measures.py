@@ -435,7 +435,7 @@ def test_a_prompt_is_its_last_words_without_an_end_and_an_empty_one_is_refused()
 
 
 def test_the_way_perplexity_is_taken_is_told():
-    told = library().told
+    told = library().told()
     assert told.startswith("perplexity: 60 held-out blocks of 12 tokens (40 words), one after the other")
 
 

@@ -20,64 +20,77 @@ if TYPE_CHECKING:
 _WIDE = 140  # columns of a table that goes elsewhere
 
 
+# what the command takes; its parameters have the defaults
+What = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="With --snapshots: the real rows, then what each generation made. With --backtest: runs, or folders.",
+        metavar="[FILE OR RUN]...",
+        show_default=False,
+    ),
+]
+Rows = Annotated[float | None, typer.Option("--rows", help="Rows of every training set.", show_default=False)]
+Tolerance = Annotated[float, typer.Option("--tolerance", help="Loss that is tolerated, of the measure: 0.05 is 5 %.")]
+Generations = Annotated[
+    int | None,
+    typer.Option(
+        "--generations", "-g", help="By which generation; 20, or twice what was measured.", show_default=False
+    ),
+]
+Lost = Annotated[
+    str | None,
+    typer.Option("--measure", "-m", help="variance, diversity, tail or perplexity.", show_default=False),
+]
+Anchor = Annotated[
+    str | None,
+    typer.Option(
+        "--anchor",
+        help="Which real rows are kept: fresh, fixed or redrawn; fresh, or the run's.",
+        show_default=False,
+    ),
+]
+Sampler = Annotated[
+    float, typer.Option("--sampler", help="What sampling multiplies standard deviations by; below 1 narrows.")
+]
+From = Annotated[str | None, typer.Option("--from", help="Calibrate on this run, by path or name.", show_default=False)]
+ArmName = Annotated[
+    str | None, typer.Option("--arm", help="Which arm of the run; the first by default.", show_default=False)
+]
+First = Annotated[
+    int | None,
+    typer.Option("--first", help="Calibrate on generations up to this one; all by default.", show_default=False),
+]
+Snapshots = Annotated[bool, typer.Option("--snapshots", help="Calibrate on files of rows.")]
+Column = Annotated[
+    str | None,
+    typer.Option("--column", "-c", help="Of snapshots: the column of categories.", show_default=False),
+]
+Real = Annotated[float, typer.Option("--real", help="Of snapshots: real share of the sets they come from.")]
+Backtest = Annotated[bool, typer.Option("--backtest", help="Forecast recorded runs, and compare.")]
+Scenario = Annotated[
+    Path | None,
+    typer.Option("--scenario", help="A YAML file: a pool that fills with generated rows.", show_default=False),
+]
+Curve = Annotated[bool, typer.Option("--curve", help="The whole trade-off: loss against real share.")]
+
+
 def command(
-    what: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="With --snapshots: the real rows, then what each generation made. With --backtest: runs, or folders.",
-            metavar="[FILE OR RUN]...",
-            show_default=False,
-        ),
-    ] = None,
-    rows: Annotated[
-        float | None, typer.Option("--rows", help="Rows of every training set.", show_default=False)
-    ] = None,
-    tolerance: Annotated[
-        float, typer.Option("--tolerance", help="Loss that is tolerated, of the measure: 0.05 is 5 %.")
-    ] = 0.05,
-    generations: Annotated[
-        int | None,
-        typer.Option(
-            "--generations", "-g", help="By which generation; 20, or twice what was measured.", show_default=False
-        ),
-    ] = None,
-    measure: Annotated[
-        str | None,
-        typer.Option("--measure", "-m", help="variance, diversity, tail or perplexity.", show_default=False),
-    ] = None,
-    anchor: Annotated[
-        str | None,
-        typer.Option(
-            "--anchor",
-            help="Which real rows are kept: fresh, fixed or redrawn; fresh, or the run's.",
-            show_default=False,
-        ),
-    ] = None,
-    sampler: Annotated[
-        float, typer.Option("--sampler", help="What sampling multiplies standard deviations by; below 1 narrows.")
-    ] = 1.0,
-    run: Annotated[
-        str | None, typer.Option("--from", help="Calibrate on this run, by path or name.", show_default=False)
-    ] = None,
-    arm: Annotated[
-        str | None, typer.Option("--arm", help="Which arm of the run; the first by default.", show_default=False)
-    ] = None,
-    first: Annotated[
-        int | None,
-        typer.Option("--first", help="Calibrate on generations up to this one; all by default.", show_default=False),
-    ] = None,
-    snapshots: Annotated[bool, typer.Option("--snapshots", help="Calibrate on files of rows.")] = False,
-    column: Annotated[
-        str | None,
-        typer.Option("--column", "-c", help="Of snapshots: the column of categories.", show_default=False),
-    ] = None,
-    real: Annotated[float, typer.Option("--real", help="Of snapshots: real share of the sets they come from.")] = 0.0,
-    backtest: Annotated[bool, typer.Option("--backtest", help="Forecast recorded runs, and compare.")] = False,
-    scenario: Annotated[
-        Path | None,
-        typer.Option("--scenario", help="A YAML file: a pool that fills with generated rows.", show_default=False),
-    ] = None,
-    curve: Annotated[bool, typer.Option("--curve", help="The whole trade-off: loss against real share.")] = False,
+    what: What = None,
+    rows: Rows = None,
+    tolerance: Tolerance = 0.05,
+    generations: Generations = None,
+    measure: Lost = None,
+    anchor: Anchor = None,
+    sampler: Sampler = 1.0,
+    run: From = None,
+    arm: ArmName = None,
+    first: First = None,
+    snapshots: Snapshots = False,
+    column: Column = None,
+    real: Real = 0.0,
+    backtest: Backtest = False,
+    scenario: Scenario = None,
+    curve: Curve = False,
     out: Out = RUNS,
     json: Json = False,
     debug: Debug = False,
@@ -97,34 +110,53 @@ def command(
 
     Exits with 6 where a calibration cannot tell whether the loss stays within the tolerance.
     """
-    from outcross.core.errors import require
-
-    ways = {"--from": run is not None, "--snapshots": snapshots, "--backtest": backtest, "--scenario": bool(scenario)}
-    chosen = [name for name, given in ways.items() if given]
-    require(len(chosen) < 2, f"{' and '.join(chosen)}: give one of them")
-    require(
-        not what or snapshots or backtest,
-        f"{(what or [''])[0]!r}: say what it is: --from RUN, --snapshots or --backtest",
+    way = _way(
+        {"--from": run is not None, "--snapshots": snapshots, "--backtest": backtest, "--scenario": bool(scenario)}
     )
+    _check_what(what or [], way)
     size = _whole(rows)
     if scenario is not None:
         _scenario(scenario, tolerance, json)
-    elif backtest:
-        from outcross.cli.outlook import say_backtest
-
-        say_backtest(what or [], out, measure, tolerance, json)
-    elif run is not None or snapshots:
-        from outcross.cli.outlook import say_outlook
-
-        if run is not None:
-            found = _of_run(run, out, arm, measure, tolerance, generations, anchor, first)
-        else:
-            found = _of_files(what or [], column, measure, size, real, anchor, tolerance, generations)
-        say_outlook(found, curve, json)
+    elif way == "--backtest":
+        _backtest(what or [], out, measure, tolerance, json)
+    elif run is not None:
+        _outlook(_of_run(run, out, arm, measure, tolerance, generations, anchor, first), curve, json)
+    elif way == "--snapshots":
+        _outlook(_of_files(what or [], column, measure, size, real, anchor, tolerance, generations), curve, json)
     else:
-        require(size is not None, "give --rows, the rows of every training set, or --from, --snapshots, --scenario")
         setting = (size, 20 if generations is None else generations, measure or "variance", anchor or "fresh", sampler)
         _exact(setting, tolerance, curve, json)
+
+
+def _way(ways: dict[str, bool]) -> str | None:
+    """What a plan rests on; None for theorems. Raises InputError where two are given."""
+    from outcross.core.errors import require
+
+    chosen = [name for name, given in ways.items() if given]
+    require(len(chosen) < 2, f"{' and '.join(chosen)}: give one of them")
+    return chosen[0] if chosen else None
+
+
+def _check_what(what: Sequence[str], way: str | None) -> None:
+    """Raise InputError for files or runs that nothing was said of."""
+    from outcross.core.errors import require
+
+    told = f"{(*what, '')[0]!r}: say what it is: --from RUN, --snapshots or --backtest"
+    require(not what or way in ("--snapshots", "--backtest"), told)
+
+
+def _backtest(what: Sequence[str], out: Path, measure: str | None, tolerance: float, json: bool) -> None:
+    """Forecasts of recorded runs, beside what came."""
+    from outcross.cli.outlook import say_backtest
+
+    say_backtest(what, out, measure, tolerance, json)
+
+
+def _outlook(found: Outlook, curve: bool, json: bool) -> None:
+    """A plan that was calibrated."""
+    from outcross.cli.outlook import say_outlook
+
+    say_outlook(found, curve, json)
 
 
 def _whole(rows: float | None) -> int | None:
@@ -138,9 +170,12 @@ def _whole(rows: float | None) -> int | None:
 
 def _exact(setting: Any, tolerance: float, curve: bool, json: bool) -> None:
     """A plan by theorems."""
+    from outcross.core.errors import require
     from outcross.plan.chain import Setting
     from outcross.plan.safe import plan
 
+    missing = "give --rows, the rows of every training set, or --from, --snapshots, --scenario"
+    require(setting[0] is not None, missing)
     found = plan(Setting(*setting), tolerance)
     if json:
         print_json(found.json())
@@ -272,7 +307,7 @@ def _say_curve(found: Plan) -> None:
 def _scenario(path: Path, tolerance: float, json: bool) -> None:
     """A pool over time: what is in it, and what its models lose of the variance."""
     from outcross.plan import web
-    from outcross.runs.spec import read_plain
+    from outcross.runs.trees import read_plain
 
     wanted = web.parse(read_plain(path), str(path))
     found = web.periods(wanted)

@@ -122,8 +122,8 @@ def _check_samples(model: Model, draw: Any, pool: Corpus) -> None:
 def _check_text(model: Any, rows: np.ndarray, pool: Corpus) -> None:
     """Tokens of the vocabulary, the loss of every token but the first, and rows that continue a prompt."""
     _promise(bool(((rows >= 0) & (rows < pool.vocabulary)).all()), f"tokens are below {pool.vocabulary}")
-    loss = model.surprisal(pool.items)
-    _promise(loss.shape == (len(pool), pool.shape[0] - 1), "a row of b tokens has b - 1 losses", loss.shape)
+    loss, scored = model.surprisal(pool.items), pool.shape[0] - max(1, getattr(model, "question", 0))
+    _promise(loss.shape == (len(pool), scored), f"a row of {pool.shape[0]} tokens has {scored} losses", loss.shape)
     _promise(bool((loss >= 0.0).all()) and bool(np.isfinite(loss).all()), "the loss of a token is - log p, finite")
     given = pool.take(slice(0, 3))
     made = model.sample(3, _STREAMS.stream(3, Purpose.SAMPLE), given)

@@ -42,7 +42,8 @@ class Model(Protocol):
     One of images may offer `encode(images)` -> mu (n, latent), `decode(codes)` -> mean images, and `latent`.
     One of text takes `given`, a Corpus of n blocks to continue, as a third argument of `sample`, says by `prompted`
     whether its rows do that, and offers `surprisal(blocks)`: - log p of each token but the first given those before it,
-    nats (n, block - 1); it may also tell which tokens are `known` (vocabulary,): those it was fitted on.
+    nats (n, block - 1); it may also tell which tokens are `known` (vocabulary,): those it was fitted on. Where its rows
+    keep the first `question` tokens of what is given, it is fitted and scored on the others: (n, block - question).
     """
 
     def sample(self, n: int, rng: Stream) -> NDArray[Any]:
@@ -63,6 +64,7 @@ class Learner(Protocol):
     `Streamed` pool too; `least(columns)`: rows that a fit needs at least; `trial(pool, rng)`: a Trial, where a fit can
     take minutes; `reads(coding)`: raises InputError where its pretrained model knows other tokens than a source gives;
     `prompts`: whether rows of text continue blocks of the `original` real data, of the `previous` pool, or `none`;
+    `question`: how many tokens of such a block a row begins with, and only answers;
     `remedies`: by cause of error (`expressivity`, `approximation`, `sampler`), the settings that remove it, none where
     it has no such error, nothing where no setting tells it apart; `trains_by`: the settings of how it is trained, if it
     has `init: previous`, a fit from the model before, and models that are their `weights`, by name, of which `trained`
@@ -83,8 +85,9 @@ class Source(Protocol):
     May also offer `law` (the exact Mixture it is), `items` (`numbers`, the default; `categories`: codes from 0 in one
     column, with `frequencies` (K,) of the truth and `labels`; `images` of 8 bits, with the `shape` of one,
     `training`: a Corpus of all that can be drawn, and `features`; or `text`, blocks of tokens, with `shape`,
-    `training`, the size of the `vocabulary` and its `coding`), and `statistics(kind, n, rng)`: the sufficient
-    statistics of n real rows, exact in law.
+    `training`, the size of the `vocabulary`, its `coding`, and, of rows that are a question and its answer, how many
+    tokens the `question` takes), and `statistics(kind, n, rng)`: the sufficient statistics of n real rows, exact in
+    law.
     """
 
     columns: tuple[str, ...]
@@ -232,6 +235,7 @@ class Measure(NamedTuple):
     cite: str
     needs: str = "numbers"  # what the rows must be: numbers, categories, images, text or any
     sees: bool = False  # whether it looks at images through the classifier, which is trained before the run then
+    named: bool = False  # whether it is taken only where `measures` names it
 
 
 Readings = Mapping[str, float | Reading | NDArray[np.float64]]

@@ -82,6 +82,7 @@ class Chain:
         require(self.pools in get_args(Pools), f"pools is one of {', '.join(get_args(Pools))}, got {self.pools!r}")
         if self.pools == "stream":
             self._check_streamed()
+        self._check_question("learner", self.learner)
         if self.teacher is not None:
             self._check_teacher(self.teacher)
 
@@ -93,12 +94,19 @@ class Chain:
         coding, reads = getattr(self.source, "coding", None), getattr(teacher.learner, "reads", None)
         if coding is not None and reads is not None:
             reads(coding)
+        self._check_question("teacher.learner", teacher.learner)
         n, there = teacher.samples, self.source.rows
         require(n >= 1, f"teacher.samples is 1 or more, got {n:,}")
         fewer = "use teacher.samples=all, or fewer"
         require(
             there is None or n <= there, f"teacher.samples: {n:,} real rows, the source has {there or 0:,}: {fewer}"
         )
+
+    def _check_question(self, name: str, learner: Learner) -> None:
+        """Raise InputError where the source's rows are questions with answers, and a learner does not know it."""
+        asked, known = getattr(self.source, "question", 0), getattr(learner, "question", 0)
+        use = f"use {name}.question={asked} and {name}.prompts=original or previous"
+        require(asked in (0, known), f"the source's rows begin with questions of {asked} tokens: {use}")
 
     def _check_streamed(self) -> None:
         """Raise InputError unless the learner passes over its pool again and again, and no pool is needed later."""

@@ -12,6 +12,7 @@ import time
 import warnings
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -21,7 +22,7 @@ from outcross.core.contracts import State, Trial
 from outcross.core.corpus import Corpus
 from outcross.core.errors import InputError, one_line, require
 from outcross.core.rng import Stream
-from outcross.families.decoding import ANCESTRAL, Decoding, check_prompts, check_tokens
+from outcross.families.decoding import ANCESTRAL, Decoding, check_prompts, check_question, check_tokens, kept
 from outcross.families.neural import need_torch, pretrained
 
 if TYPE_CHECKING:
@@ -63,6 +64,11 @@ class CausalModel:
         """Whether its rows continue prompts."""
         return self.learner.prompts != "none"
 
+    @property
+    def question(self) -> int:
+        """How many tokens of its prompt a row keeps."""
+        return self.learner.question
+
     @cached_property
     def _network(self) -> Any:
         from outcross.families.neural import language
@@ -87,8 +93,10 @@ class CausalModel:
             added = np.cumsum(self.first)
             begun = np.searchsorted(added, chances[:, :1] * added[-1], side="right").astype(np.int32)
             return np.concatenate([begun, self.write(begun, chances[:, 1:])], axis=1)
-        self.learner.fits(given.shape[0] + self.block, self._network.config)
-        return self.write(given.items, chances)
+        prompts, question = kept(self.question, given), self.question
+        self.learner.fits(prompts.shape[1] + self.block - question, self._network.config)
+        made = self.write(prompts, chances[:, question:])
+        return np.concatenate([prompts, made], axis=1) if question else made
 
     def write(self, prompts: NDArray[np.int32], chances: NDArray[np.float32]) -> NDArray[np.int32]:
         """Prompts (n, length) continued, each by as many tokens as it has chances (n, new), uniform in [0, 1)."""
@@ -99,11 +107,14 @@ class CausalModel:
         return language.write(self._network, prompts, chances, self.learner.writing(self.vocabulary, self._network))
 
     def surprisal(self, blocks: NDArray[np.int32]) -> NDArray[np.float64]:
-        """- log p of each token but the first, given those before it in its block: nats (n, block - 1)."""
+        """- log p of each token but the first, given those before it in its block: nats (n, block - 1).
+
+        Of the tokens after the question alone, where there is one: (n, block - question).
+        """
         from outcross.families.neural import language
 
         check_tokens(blocks, self.vocabulary)
-        return language.surprisal(self._network, blocks, self.learner.precision)
+        return language.surprisal(self._network, blocks, self.learner.precision, self.question)
 
     @property
     def device(self) -> str:
@@ -114,6 +125,10 @@ class CausalModel:
     def info(self) -> dict[str, float]:
         """The last loss a token in training, and which epoch was kept."""
         return self.fit
+
+    def save(self, folder: Path) -> None:
+        """Write configuration and weights (safetensors), as `learner.model` reads them."""
+        self._network.save_pretrained(folder)
 
     def state(self) -> State:
         """Weights by name, the first tokens of rows, the block, and how the fit ended."""
@@ -219,6 +234,7 @@ class Learner(Decoding):
 
         require(pool.vocabulary is not None, "a language model fits text: blocks of tokens with their vocabulary")
         assert pool.vocabulary is not None
+        check_question(self.question, pool.shape[0])
         network = self._begun(pool.vocabulary, pool.shape[0], rng, previous)
         held = validation.items if validation is not None and self.select == "best" else None
         if self.epochs == 0:

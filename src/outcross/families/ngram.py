@@ -19,7 +19,7 @@ from outcross.core.corpus import Corpus
 from outcross.core.errors import FitDegenerate, require
 from outcross.core.rng import Stream
 from outcross.families import ngram_kernels as kernels
-from outcross.families.decoding import ANCESTRAL, Decoding, check_prompts, check_tokens, whole
+from outcross.families.decoding import ANCESTRAL, Decoding, check_prompts, check_question, check_tokens, kept, whole
 
 _NOTHING = np.empty((2, 0))
 _MOST_BYTES = 2 << 30  # of the likeliest words of every context
@@ -53,6 +53,11 @@ class NgramModel:
         return self.learner.prompts != "none"
 
     @property
+    def question(self) -> int:
+        """How many tokens of its prompt a row keeps."""
+        return self.learner.question
+
+    @property
     def known(self) -> NDArray[np.bool_]:
         """Which tokens were in the text that it was fitted on (vocabulary,)."""
         return self.count[: self.vocabulary] > 0
@@ -82,24 +87,38 @@ class NgramModel:
         return kernels.likeliest(*trie, self.vocabulary, self.learner.beams)
 
     def sample(self, n: int, rng: Stream, given: Corpus | None = None) -> NDArray[np.int32]:
-        """N blocks of tokens (n, block). given: n blocks to continue, one each. Raises InputError where one is due."""
+        """N blocks of tokens (n, block). given: n blocks to continue, one each, or to begin with the question of.
+
+        Raises InputError where one is due.
+        """
         check_prompts(self, n, given)
-        prompts = np.empty((0, self.block), np.int32) if given is None else given.items
+        if given is None:
+            return self._written(n, np.empty((0, self.block), np.int32), self.block, rng)
+        prompts, question = kept(self.question, given), self.question
+        made = self._written(n, prompts, self.block - question, rng)
+        return np.concatenate([prompts, made], axis=1) if question else made
+
+    def _written(self, n: int, prompts: NDArray[np.int32], length: int, rng: Stream) -> NDArray[np.int32]:
+        """So many tokens (n, length), after prompts or, where there are none, from the beginning of a row."""
         if self.learner.decoding == "beam":
             parts = (self.token, self.start, *self._likeliest)
-            made = kernels.search(self.block, prompts, *parts, self.order, self.vocabulary, self.learner.beams)
+            made = kernels.search(length, prompts, *parts, self.order, self.vocabulary, self.learner.beams)
             return np.asarray(made)
         chance, left, mass = self._smooth
         cut = (self.learner.top_k, self.learner.top_p, *self._ranks)
         trie = (self.token, self.count, self.start, chance, left, mass, self.discount, self.vocabulary)
-        return np.asarray(kernels.draw(n, self.block, prompts, *trie, *cut, rng.words()))
+        return np.asarray(kernels.draw(n, length, prompts, *trie, *cut, rng.words()))
 
     def surprisal(self, blocks: NDArray[np.int32]) -> NDArray[np.float64]:
-        """- log p of each token but the first, given those before it in its block: nats (n, block - 1)."""
+        """- log p of each token but the first, given those before it in its block: nats (n, block - 1).
+
+        Of the tokens after the question alone, where there is one: (n, block - question).
+        """
         check_tokens(blocks, self.vocabulary)
         chance, left, _ = self._smooth
         trie = (self.token, self.start, chance, left)
-        return np.asarray(kernels.surprisal(blocks, *trie, self.order, self.vocabulary))
+        found = np.asarray(kernels.surprisal(blocks, *trie, self.order, self.vocabulary))
+        return found[:, max(0, self.question - 1) :]
 
     def state(self) -> State:
         """The trie."""
@@ -128,9 +147,10 @@ class Learner(Decoding):
     def fit(self, pool: Corpus, rng: Stream, previous: Model | None = None) -> NgramModel:
         """The grams of a pool of text. Raises InputError of any other, FitDegenerate where there is no token."""
         require(pool.vocabulary is not None, "an n-gram model fits text: blocks of tokens with their vocabulary")
+        check_question(self.question, pool.shape[0])
         if not pool.items.size:
             raise FitDegenerate("no token to count")
-        return NgramModel(self, pool.shape[0], *kernels.trie(pool.items, pool.vocabulary, self.order))
+        return NgramModel(self, pool.shape[0], *kernels.trie(pool.items, pool.vocabulary, self.order, self.question))
 
     def load(self, state: State) -> NgramModel:
         """The model whose state this is."""

@@ -53,8 +53,11 @@ def _contexts(gram, length, block, vocabulary):
 
 
 @compiled
-def _distinct(order, context, words, gram, first):
-    """Give each different (context, word) a node from `first` on; returns a position and the count of each node."""
+def _distinct(order, context, words, gram, first, block, question):
+    """Give each different (context, word) a node from `first` on; returns a position and the count of each node.
+
+    What ends within the first `question` words of a row of `block` is a context, and not counted.
+    """
     at, count = np.empty(len(order), np.int64), np.zeros(len(order), np.int32)
     n = -1
     for k in range(len(order)):
@@ -62,17 +65,18 @@ def _distinct(order, context, words, gram, first):
         if k == 0 or context[p] != context[order[k - 1]] or words[p] != words[order[k - 1]]:
             n += 1
             at[n] = p
-        count[n] += 1
+        count[n] += p % block >= question
         gram[p] = first + n
     return at[: n + 1].copy(), count[: n + 1].copy()
 
 
 @compiled
-def trie(rows, vocabulary, longest):
+def trie(rows, vocabulary, longest, question):
     """Count all grams of up to `longest` words in rows (n, block): token, suffix, count, start, level.
 
     level[k]: the first node of k + 1 words; level[longest]: the number of nodes. Counts of the longest grams, and of
-    those that begin a row, are how often they occur; of the others, how many different words stand before them.
+    those that begin a row, are how often they occur; of the others, how many different words stand before them. The
+    first `question` words of a row are contexts only: a gram that ends nowhere else has a node with a count of 0.
     """
     words = rows.ravel()
     block, n = rows.shape[1], rows.size
@@ -83,7 +87,7 @@ def trie(rows, vocabulary, longest):
     opens[vocabulary] = True
     seen = np.zeros(vocabulary + 1, np.int32)
     for p in range(n):
-        seen[words[p]] += 1
+        seen[words[p]] += p % block >= question
     count.append(seen)
     by_word = _by_key(np.arange(n), words, vocabulary)
     gram = words.copy()
@@ -92,7 +96,7 @@ def trie(rows, vocabulary, longest):
         shorter = gram
         gram = np.full(n, -1, np.int32)
         order = _by_key(by_word, context, level[length - 1])
-        at, seen = _distinct(order, context, words, gram, np.int32(level[length - 1]))
+        at, seen = _distinct(order, context, words, gram, np.int32(level[length - 1]), block, question)
         size, first, below = len(at), level[length - 2], level[length - 1]
         level[length] = below + size
         token.append(words[at])
@@ -111,7 +115,7 @@ def trie(rows, vocabulary, longest):
             if not opens[k]:
                 fewer[k] = 0
         for k in range(size):  # what follows the first word of a gram never begins a row
-            fewer[shorter[at[k]] - first] += 1
+            fewer[shorter[at[k]] - first] += seen[k] > 0
         count.append(seen)
         opens = begins
     return _joined(token), _joined(suffix), _joined(count), _ends(start, level, longest), level
@@ -177,10 +181,13 @@ def smooth(suffix, count, start, level, discount, vocabulary):
             first, last = start[h], start[h + 1]
             if first == last:
                 continue
-            whole = mass[last] - mass[first]
-            left[h] = discount[k] * (last - first) / whole
+            whole, kinds = mass[last] - mass[first], 0
             for v in range(first, last):
-                chance[v] = (count[v] - discount[k]) / whole + left[h] * chance[suffix[v]]
+                kinds += count[v] > 0
+            left[h] = discount[k] * kinds / whole if whole > 0 else 1.0
+            for v in range(first, last):
+                own = (count[v] - discount[k]) / whole if count[v] > 0 else 0.0
+                chance[v] = own + left[h] * chance[suffix[v]]
     return chance, left, mass
 
 
@@ -279,6 +286,8 @@ def _draw(context, token, count, start, mass, discount, vocabulary, u, at, first
     for k in range(len(context) - 1, -1, -1):
         h = context[k]
         if h < 0 or start[h] == start[h + 1]:
+            continue
+        if mass[start[h]] == mass[start[h + 1]]:  # of a question alone
             continue
         v = _pick(mass, start[h], start[h + 1], _next(u, at, first, words))
         if _next(u, at, first, words) * count[v] >= discount[k + 1]:

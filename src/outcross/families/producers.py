@@ -28,6 +28,7 @@ from outcross.core.policies import apportioned
 from outcross.core.rng import Stream
 
 Array = NDArray[np.float64]
+_COMMON: dict[str, Any] = {"items": "numbers", "prompts": "none", "question": 0}  # with what a learner has unsaid
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}")
 
 
@@ -83,6 +84,11 @@ class Together:
     def prompted(self) -> bool:
         """Whether some of its rows continue prompts."""
         return any(getattr(model, "prompted", False) for model in self.models.values())
+
+    @property
+    def question(self) -> int:
+        """How many tokens of its prompt a row keeps; the same of all models."""
+        return max(getattr(model, "question", 0) for model in self.models.values())
 
     def _each(self, name: str) -> list[tuple[float, Any]]:
         """What each model that writes offers, after its share. Raises AttributeError unless all of them offer it."""
@@ -178,7 +184,7 @@ class Learner:
             require(not strange, f"{setting}: no learner {', '.join(strange)}; there are {', '.join(self.learners)}")
         self._check_intervals()
         self._check_shares()
-        for kind in ("items", "prompts"):
+        for kind in _COMMON:
             self._one(kind)
 
     def _check_intervals(self) -> None:
@@ -199,11 +205,13 @@ class Learner:
     def __hash__(self) -> int:
         return hash((*self.learners.items(), repr(self.every), repr(self.share)))
 
-    def _one(self, kind: str) -> str:
-        """What all learners have in common: the items that they fit, or the prompts of those that take any."""
-        default = {"items": "numbers", "prompts": "none"}[kind]
+    def _one(self, kind: str) -> Any:
+        """What all learners have in common: the items that they fit, their question, or the prompts of those that take
+        any.
+        """
+        default = _COMMON[kind]
         each = {name: getattr(learner, kind, default) for name, learner in self.learners.items()}
-        said = {v for v in each.values() if kind == "items" or v != default} or {default}
+        said = {v for v in each.values() if kind != "prompts" or v != default} or {default}
         told = ", ".join(f"{name} {value}" for name, value in each.items())
         require(len(said) == 1, f"learners of one pool have the same {kind}, these have different ones: {told}")
         return next(iter(said))
@@ -211,12 +219,17 @@ class Learner:
     @property
     def items(self) -> str:
         """What its rows are."""
-        return self._one("items")
+        return str(self._one("items"))
 
     @property
     def prompts(self) -> str:
         """Which blocks are continued by the models that continue any."""
-        return self._one("prompts")
+        return str(self._one("prompts"))
+
+    @property
+    def question(self) -> int:
+        """How many tokens of its prompt a row keeps."""
+        return int(self._one("question"))
 
     @property
     def validates(self) -> bool:

@@ -224,7 +224,8 @@ def _library(source: Source, held: Corpus) -> Any:
         return None
     from outcross.measures.library import Library
 
-    return Library(held, source.training, source.coding, getattr(source, "truth", None))  # type: ignore[attr-defined]
+    told = getattr(source, "truth", None), getattr(source, "about", "")
+    return Library(held, source.training, source.coding, *told)  # type: ignore[attr-defined]
 
 
 def lumped(rows: Array) -> NDArray[np.bool_]:

@@ -33,14 +33,16 @@ def continuations(generation: Generation, context: Context) -> Readings:
     """The paper's prompt, if its words are known, and held-out blocks, each with what the model makes of it: JSON."""
     library = context.reference.library
     given = [library.held.take(slice(k, k + 1)) for k in range(min(PROMPTS, len(library.held)))]
-    if _readable(library):
-        given = [prompt(library), *given[: PROMPTS - 1]]
     model: Any = context.model
+    question = getattr(model, "question", 0)
+    if not question and _readable(library):
+        given = [prompt(library), *given[: PROMPTS - 1]]
     found = []
     for k, p in enumerate(given):
         stream = context.streams.stream(context.generation, Purpose.MEASURE, _SHARD + k)
         made = model.sample(1, stream, p)[0]
-        found.append([library.coding.decode(row.tolist()) for row in (p.items[0], made)])
+        parts = (made[:question], made[question:]) if question else (p.items[0], made)
+        found.append([library.coding.decode(row.tolist()) for row in parts])
     return {"continuations": np.frombuffer(json.dumps(found).encode(), np.uint8)}
 
 

@@ -27,14 +27,18 @@ class Library:
     training: Corpus
     coding: Any
     truth: Any = None  # the model that wrote the real text, where that is known
+    about: str = ""  # what else there is to say of the source
 
-    @property
-    def told(self) -> str:
-        """How perplexity is taken, in one line: no number of it means anything without."""
+    def told(self, question: int = 0) -> str:
+        """How perplexity is taken, in one line: no number of it means anything without.
+
+        question: first tokens of a block that models are asked with, and not scored on.
+        """
+        scored = f"each token after the {question} of its question" if question else "each token but a block's first"
         return (
             f"perplexity: {len(self.held):,} held-out blocks of {self.held.shape[0]} tokens ({self.coding.told}), one "
-            "after the other; each token but a block's first given those before it in the block; exp of the mean over "
-            "tokens; own text by as many blocks"
+            f"after the other; {scored} given those before it in the block; exp of the mean over "
+            f"tokens; own text by as many blocks{self.about}"
         )
 
     @property

@@ -31,6 +31,8 @@ QUANTITIES = {
     "perplexity_histogram": Quantity("share", "none", None, "of blocks by log perplexity: written, and real"),
 }
 
+ALONE = {"real_perplexity": QUANTITIES["perplexity"]}
+
 
 def perplexity(generation: Generation, context: Context) -> Readings:
     """Scores of real and of written blocks; every token of a block counts but the first, given those before it."""
@@ -81,4 +83,13 @@ def _interval(scores: NDArray[np.float64], article: NDArray[np.int32] | None) ->
     return Reading(math.exp(mean), math.exp(mean - reach), math.exp(mean + reach))
 
 
-MEASURES = (Measure("perplexity", perplexity, QUANTITIES, False, "Shumailov et al. 2024", "text"),)
+def real_perplexity(generation: Generation, context: Context) -> Readings:
+    """The first of `perplexity` alone, and under the model alone: cheap where generation 0 is a large teacher."""
+    held = context.reference.library.held
+    return {"real_perplexity": _interval(_scores(context.model, held.items), held.label)}
+
+
+MEASURES = (
+    Measure("perplexity", perplexity, QUANTITIES, False, "Shumailov et al. 2024", "text"),
+    Measure("real_perplexity", real_perplexity, ALONE, False, "Shumailov et al. 2024", "text", named=True),
+)

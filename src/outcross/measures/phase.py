@@ -11,6 +11,7 @@ inconclusive   an interval straddles a margin, or a number is missing
 
 Effects are relative to the floor, what models fitted on real data read: a family that never fitted the truth, or a
 small reference, is not collapse; nor does a loss count that some of those models show too.
+Groups are judged across chains, not chain by chain (`report/groups.py`): one that is lost is rare regions gone.
 Shumailov et al. 2024 define early and late collapse; LOG.md calibrates the margins.
 """
 
@@ -119,7 +120,7 @@ NOTHING: Mapping[str, Floor] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Margins:
-    """tail, variance: the ratio below which a loss counts. distance: in standard deviations, total variation of
+    """tail, variance, group: the ratio below which a loss counts. distance: in standard deviations, total variation of
     categories, or nats a token of text. shape: a probability.
 
     persistence: how many records in a row must agree before a chain raises an alarm.
@@ -129,10 +130,11 @@ class Margins:
     variance: float = 0.5
     distance: float = 0.5
     shape: float = 0.085
+    group: float = 0.45
     persistence: int = 3
 
     def __post_init__(self) -> None:
-        for name in ("tail", "variance"):
+        for name in ("tail", "variance", "group"):
             value = getattr(self, name)
             require(0.0 < value < 1.0, f"margins.{name} is a ratio in (0, 1), got {value:g}")
         for name in ("distance", "shape"):

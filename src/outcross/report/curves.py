@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from outcross.measures.phase import DISTANCE, SHAPE, TAIL, VARIANCE
 from outcross.report import findings
 from outcross.theory.covered import RISK
+from outcross.theory.staged import LOG
 
 
 class Curves(NamedTuple):
@@ -165,6 +166,15 @@ CURVES = (
         "Esteban et al. 2017; Gu et al. 2017",
     ),
     Curves(
+        "The weight away from one's own samples",
+        ("correction_weight", "correction_gain"),
+        "sqrt",
+        False,
+        "How far a model is pushed away from what training on its own samples makes of it, 0 being the base; and by "
+        "which share the chosen weight is nearer to the validation data that it was chosen by, which flatter it.",
+        "Alemohammad et al. 2024, 2025",
+    ),
+    Curves(
         "Squared error of the coefficients",
         ("coefficient_error",),
         "log",
@@ -213,6 +223,8 @@ SHORT = {
     "label_accuracy": "real images told right",
     "label_worst": "of the class told worst",
     "backdoor": "turned by a trigger's mark",
+    "correction_weight": "weight of the correction",
+    "correction_gain": "nearer to validation data",
     "perplexity": "perplexity of real text",
     "own_perplexity": "of its own text",
     "distinct_1": "different words",
@@ -234,5 +246,6 @@ LEVELS = {
     "log_det_ratio": "nats",
     "first_variance": "relative to the truth",
     "log mean": "log of the ratio",
+    LOG: "log of the ratio",
     RISK: "squared sd",
 }

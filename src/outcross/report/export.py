@@ -18,13 +18,19 @@ _FORMATS = (".parquet", ".csv", ".json")
 
 def export(table: pa.Table, to: Path) -> int:
     """Write a table by the suffix of the file, whole or not at all; returns its rows."""
-    require(to.suffix in _FORMATS, f"{to}: the suffix says the format: {', '.join(_FORMATS)}")
+    known = f"{', '.join(_FORMATS)}; .safetensors for a model"
+    require(to.suffix in _FORMATS, f"{to}: the suffix says the format: {known}")
+    write(to, _bytes(table, to.suffix))
+    return int(table.num_rows)
+
+
+def write(to: Path, content: bytes) -> None:
+    """Write a file for the user, whole or not at all. Raises InputError where there is no such folder."""
     require(to.parent.is_dir(), f"{to}: there is no folder {to.parent}")
     try:
-        write_atomically(to, _bytes(table, to.suffix))
+        write_atomically(to, content)
     except OSError as e:
         raise io_error(e, to) from e
-    return int(table.num_rows)
 
 
 def _bytes(table: pa.Table, suffix: str) -> bytes:

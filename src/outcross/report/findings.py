@@ -11,7 +11,7 @@ from outcross.measures.phase import DISTANCES, RATIOS, limits
 from outcross.report.charts import number
 from outcross.report.frames import Frame, Summary
 from outcross.report.verdict import Verdict
-from outcross.runs.spec import Cell
+from outcross.runs.cells import Cell
 
 PAPER = (
     "Shumailov et al., AI models collapse when trained on recursively generated data, Nature 631, 755-759 (2024), "
@@ -224,10 +224,17 @@ def phases(frame: Frame, found: Sequence[Verdict]) -> str:
     persistence = frame.experiment.margin.persistence
     records = "record" if persistence == 1 else f"{persistence} records"
     if len(told) > _NAMED:
-        collapsed = sum(v.phase in ("early", "late") for v in found)
-        return f"Most chains have collapsed by generation {last:,} in {collapsed} of {len(found)} cells"
-    return (
-        f"{joined(told)} end in collapse by the last {records} at generation {last:,}"
-        if told
-        else "No chain has been measured"
-    )
+        collapsed = sum(v.ended in ("early", "late") for v in found)
+        text = f"Most chains have collapsed by generation {last:,} in {collapsed} of {len(found)} cells"
+        return text + _groups_lost(frame, found)
+    if not told:
+        return "No chain has been measured"
+    return f"{joined(told)} end in collapse by the last {records} at generation {last:,}{_groups_lost(frame, found)}"
+
+
+def _groups_lost(frame: Frame, found: Sequence[Verdict]) -> str:
+    """Where groups are lost, which the phases of single chains do not tell; nothing where none is."""
+    told = [f"{len(v.lost)} under {frame.cells[v.cell].label}" for v in found if v.lost]
+    if len(told) > _NAMED:
+        return f"; groups are lost in {len(told)} of {len(found)} cells"
+    return f"; groups lost: {joined(told)}" if told else ""

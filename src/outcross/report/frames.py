@@ -17,9 +17,10 @@ from outcross.core.errors import InputError
 from outcross.core.stats import median_interval
 from outcross.measures.phase import Floor
 from outcross.runs import plugins, worker
+from outcross.runs.cells import Cell
 from outcross.runs.records import Key, Row
 from outcross.runs.runner import open_run
-from outcross.runs.spec import Cell, Experiment
+from outcross.runs.spec import Experiment
 from outcross.runs.store import Reader
 
 if TYPE_CHECKING:
@@ -211,6 +212,11 @@ class Frame:
         """Names of the classes of a cell's images; none where they are not known."""
         seen = self._seen("images")
         return seen[cell][1] if seen else []
+
+    def groups(self, cell: int) -> list[str]:
+        """Names of the groups of a cell's rows, by their numbers; none where they are not known."""
+        found: list[list[str]] = json.loads(self.reader.meta("groups") or "[]")
+        return found[cell] if found else []
 
     def density(self, key: Key, generation: int) -> dict[str, NDArray[Any]]:
         """The density picture of a chain at a snapshot: `density_map` and `density_range`; empty if none was taken."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from outcross.report import charts
+from outcross.report import along, charts
 from outcross.report.charts import Look, number, span
 from outcross.report.drawing import Paint, on_page
 from outcross.report.frames import Frame, Summary
@@ -37,12 +37,7 @@ class Line(NamedTuple):
 
 def axis(frame: Frame) -> str | None:
     """The axis of the sweep that is a labeller's recall, such as `stages.label.recall`; None where there is none."""
-    for name in frame.experiment.sweep:
-        place, _, rest = name.partition(".")
-        stage, _, setting = rest.rpartition(".")
-        if place == "stages" and setting == "recall" and frame.cells[0].stages[stage]["kind"] == "label":
-            return name
-    return None
+    return along.axis(frame, "label", "recall")
 
 
 class Worth:
@@ -63,14 +58,14 @@ class Worth:
     @cached_property
     def lines(self) -> list[Line]:
         """One line an arm and point of the other axes, in order of recall."""
-        groups: dict[str, list[tuple[float, Summary]]] = {}
-        for i, cell in enumerate(self.frame.cells):
-            rest = {k: v for k, v in cell.axes.items() if k != self.axis}
-            last = self.frame.series(i, self.measure or "")
-            if last and last[-1].generation == self.frame.experiment.generations:
-                groups.setdefault(cell._replace(axes=rest).label, []).append((float(cell.axes[self.axis]), last[-1]))
-        ordered = {name: sorted(found, key=lambda f: f[0]) for name, found in groups.items()}
-        return [Line(name, [r for r, _ in found], [s for _, s in found]) for name, found in ordered.items()]
+        every = ((one, [self._last(i) for i in one.cells]) for one in along.lines(self.frame, self.axis))
+        there = ((one.name, [(v, s) for v, s in zip(one.values, read, strict=True) if s]) for one, read in every)
+        return [Line(name, [v for v, _ in told], [s for _, s in told]) for name, told in there if told]
+
+    def _last(self, cell: int) -> Summary | None:
+        """What a cell reads at the last generation; None where it has not come so far."""
+        read = self.frame.series(cell, self.measure or "")
+        return read[-1] if read and read[-1].generation == self.frame.experiment.generations else None
 
     def sentence(self) -> str:
         """The finding: the best labels against the worst, and labels that do harm."""

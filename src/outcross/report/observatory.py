@@ -16,7 +16,7 @@ from outcross.report.parts import Figure, Panel
 from outcross.report.tables import Table
 from outcross.report.theory import Bin
 from outcross.runs import plugins
-from outcross.runs.spec import Cell
+from outcross.runs.cells import Cell
 from outcross.theory.catalogue import CATALOGUE
 
 _DRAWN = 6  # cells whose extinction is drawn

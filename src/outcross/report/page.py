@@ -25,6 +25,7 @@ from outcross.report import (
     charts,
     figures,
     findings,
+    groups,
     labels,
     observatory,
     pictures,
@@ -141,7 +142,9 @@ class _Page:
     @property
     def margins(self) -> list[str]:
         """When a collapse counts, in the words of what was measured."""
-        return [signs.rule.format(**asdict(self.frame.experiment.margin)) for signs in self.kinds]
+        rules = [signs.rule for signs in self.kinds]
+        rules += [groups.RULE] if any(v.lost is not None for v in self.verdicts) else []
+        return [rule.format(**asdict(self.frame.experiment.margin)) for rule in rules]
 
     @property
     def halved(self) -> list[str]:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from outcross.core.policies import Blend
 from outcross.core.stats import Interval, mean_interval, median_interval
-from outcross.report import charts
+from outcross.report import along, charts
+from outcross.report.along import Along
 from outcross.report.charts import Look, number, span
 from outcross.report.drawing import Paint, on_page
 from outcross.report.frames import Frame
@@ -23,7 +24,7 @@ from outcross.report.parts import Figure
 from outcross.report.plates import Plate
 from outcross.report.tables import Table
 from outcross.runs import plugins
-from outcross.runs.spec import Cell
+from outcross.runs.cells import Cell
 from outcross.theory.poisoning import critical_rate
 
 if TYPE_CHECKING:
@@ -89,12 +90,7 @@ def percent(share: float) -> str:
 
 def axis(frame: Frame) -> str | None:
     """The axis of the sweep that is a share of poison, such as `stages.poison.share`; None where there is none."""
-    for name in frame.experiment.sweep:
-        place, _, rest = name.partition(".")
-        stage, _, setting = rest.rpartition(".")
-        if place == "stages" and setting == "share" and frame.cells[0].stages[stage]["kind"] == "poison":
-            return name
-    return None
+    return along.axis(frame, "poison", "share")
 
 
 class Poisoning:
@@ -109,17 +105,12 @@ class Poisoning:
     @cached_property
     def lines(self) -> list[Line]:
         """One line an arm and point of the other axes, in order."""
-        groups: dict[tuple[str, str], list[int]] = {}
-        for i, cell in enumerate(self.frame.cells):
-            rest = {k: v for k, v in cell.axes.items() if k != self.axis}
-            place = cell._replace(axes=rest).label.removeprefix(cell.arm).strip()
-            groups.setdefault((cell.arm, place), []).append(i)
-        return [self._line(arm, place, cells) for (arm, place), cells in groups.items()]
+        return [self._line(one) for one in along.lines(self.frame, self.axis)]
 
-    def _line(self, arm: str, place: str, cells: list[int]) -> Line:
-        points = sorted(self._point(i) for i in cells)
-        first = self.frame.cells[cells[0]]
-        return Line(arm, place, points, self._critical(points), oracle(first, self.stage))
+    def _line(self, one: Along) -> Line:
+        points = [self._point(i) for i in one.cells]
+        first = self.frame.cells[one.cells[0]]
+        return Line(one.arm, one.place, points, self._critical(points), oracle(first, self.stage))
 
     def _point(self, i: int) -> Point:
         share = float(self.frame.cells[i].axes[self.axis])

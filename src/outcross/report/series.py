@@ -13,7 +13,7 @@ from outcross.plan.calibrated import Middle, Series
 from outcross.plan.effective import Setup
 from outcross.report.frames import Frame
 from outcross.runs import plugins
-from outcross.runs.spec import Cell
+from outcross.runs.cells import Cell
 
 
 class Reads(NamedTuple):

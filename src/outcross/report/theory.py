@@ -14,10 +14,15 @@ from outcross.core.schedules import Samples
 from outcross.measures.extinction import BINS, COLUMNS
 from outcross.report.frames import Frame, finite, source_of
 from outcross.runs import plugins
-from outcross.runs.spec import Cell
+from outcross.runs.cells import Cell, stages_of
+from outcross.stages.attacks import Outlier
+from outcross.stages.drop import Stage as Drop
+from outcross.stages.poison import Stage as Poison
+from outcross.stages.scores import Column
 from outcross.theory import covered, live
 from outcross.theory.covered import Setting
 from outcross.theory.live import FALSE_ALARMS, Check, Prediction, Records, threshold
+from outcross.theory.staged import Cut, Outliers, Staged
 
 __all__ = ["FALSE_ALARMS", "LEAST", "Bin", "Verification", "extinction", "percent", "setting_of", "verification"]
 
@@ -147,7 +152,7 @@ def _observed(frame: Frame, cell: int, names: Sequence[str]) -> dict[str, Record
 
 def setting_of(frame: Frame, cell: Cell) -> Setting | None:
     """What theory has to know of a cell; None where no oracle covers it."""
-    if cell.stages or cell.teacher:
+    if cell.teacher:
         return None
     policy = plugins.make("policies", cell.policy, "policy")
     start = frame.rows_of(cell)
@@ -158,7 +163,43 @@ def setting_of(frame: Frame, cell: Cell) -> Setting | None:
     constant = samples.growth == "constant"
     rows = np.full(generations + 1, start) if constant else np.array([samples.at(t) for t in range(generations + 1)])
     blend, world = _blend(policy, rows), _world(cell)
-    return None if blend is None or world is None else Setting(rows=rows, **blend, **world)
+    if blend is None or world is None:
+        return None
+    acting = _acting(cell, start, policy.rows(1, start, 0).synthetic) if cell.stages else []
+    if acting is None or len(acting) > 1:
+        return None
+    return Setting(rows=rows, **blend, **world, stage=acting[0] if acting else None)
+
+
+def _acting(cell: Cell, n: int, made: int) -> list[Staged] | None:
+    """The stages that change rows of a cell, in the words of theory; None where one has none.
+
+    n: rows of a set. made: how many of them are generated.
+    """
+    found = [_acts(cell, stage, n, made) for _, stage in stages_of(cell)]
+    return None if None in found else [stage for stage in found if stage is not None and stage.rows]
+
+
+def _acts(cell: Cell, stage: Any, n: int, made: int) -> Staged | None:
+    """What a stage does, without rows where it changes none; None where theory has no word for it."""
+    if type(stage) is Drop:  # a subclass may do otherwise
+        rows = round(stage.share * (made if stage.on == "made" else n))
+        known = type(stage.score) is Column and _is_first(cell, stage.score.column)
+        return Cut(rows, stage.end == "top") if known or not rows else None
+    if type(stage) is not Poison:
+        return None
+    rows, attack = round(stage.share * n), stage.attack
+    if not rows:
+        return Outliers(0, 0.0)
+    if type(attack) is not Outlier or not attack.adaptive or attack.distance <= 0.0 or stage.when != "every":
+        return None
+    return Outliers(rows, attack.distance) if attack.column is None or _is_first(cell, attack.column) else None
+
+
+def _is_first(cell: Cell, column: int | str | None) -> bool:
+    """Whether a column is the first, which is a chain in one dimension of its own."""
+    source = source_of(cell)
+    return column == 0 or (source is not None and column == source[0].columns[0])
 
 
 def _blend(policy: Blend, rows: NDArray[np.int64]) -> dict[str, Any] | None:

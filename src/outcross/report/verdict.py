@@ -1,16 +1,18 @@
-"""The verdict: which phase each cell ends in, how many chains say so, and in what order things were lost."""
+"""The verdict: which phase each cell ends in, how many chains say so, what groups were lost, what was lost first."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from outcross.core.stats import Interval, median_interval, share_interval
 from outcross.measures.phase import KINDS, NUMBERS, Floor, Margins, Phase, alarm, limits, phase, signs
+from outcross.report import groups
 from outcross.report.frames import Frame
+from outcross.report.groups import Left
 
 _HALF = 0.5
 _NOTHING = 1e-12  # less is rounding
@@ -37,7 +39,8 @@ class Verdict(NamedTuple):
     """What a cell came to, across chains."""
 
     cell: int
-    phase: Phase
+    ended: Phase  # what most chains end in
+    lost: tuple[Left, ...] | None  # groups, worst first; None where none are known
     why: str
     shares: dict[Phase, Interval]
     alarmed: Interval  # share of chains that ever raised an alarm
@@ -47,10 +50,16 @@ class Verdict(NamedTuple):
     chains: int
     generation: int
 
+    @property
+    def phase(self) -> Phase:
+        """What most chains end in; early at least where a group is lost: rare regions are gone."""
+        return "early" if self.lost and self.ended in ("none", "inconclusive") else self.ended
+
     def json(self, frame: Frame) -> dict[str, Any]:
-        """The stable machine-readable form."""
+        """The stable machine-readable form; the groups that are lost where there are groups."""
         cell = frame.cells[self.cell]
-        return {"cell": {"arm": cell.arm, **cell.axes}, "phase": self.phase, "why": self.why}
+        told = {"cell": {"arm": cell.arm, **cell.axes}, "phase": self.phase, "why": self.why}
+        return told if self.lost is None else {**told, "groups_lost": [left.json() for left in self.lost]}
 
 
 def courses(frame: Frame, cell: int) -> list[Course]:
@@ -108,18 +117,20 @@ def _verdict(frame: Frame, cell: int) -> Verdict:
     phases: tuple[Phase, ...] = ("none", "early", "late", "inconclusive")
     shares = {p: share_interval(counts[p], n) for p in phases}
     collapsed = share_interval(counts["early"] + counts["late"], n)
-    decided: Phase = "inconclusive"
+    ended: Phase = "inconclusive"
     if shares["late"].low > _HALF:
-        decided = "late"
+        ended = "late"
     elif collapsed.low > _HALF:
-        decided = "early"
+        ended = "early"
     elif shares["none"].low > _HALF:
-        decided = "none"
+        ended = "none"
+    lost = groups.lost(frame, cell) if groups.measured(frame, cell) else None
     generation = max((c.generations[-1] for c in found if c.generations), default=0)
     return Verdict(
         cell,
-        decided,
-        _why(frame, cell, decided, counts, n, generation),
+        ended,
+        lost,
+        _why(frame, cell, ended, lost or (), counts, n, generation),
         shares,
         share_interval(sum(c.alarmed is not None for c in found), n),
         _median([c.tail_halved for c in found]),
@@ -146,8 +157,10 @@ def _order(found: list[Course]) -> tuple[int, int]:
     return len(first), len(lost)
 
 
-def _why(frame: Frame, cell: int, decided: Phase, counts: Counter[Phase], n: int, generation: int) -> str:
-    """One sentence: how many chains, by what numbers."""
+def _why(
+    frame: Frame, cell: int, decided: Phase, lost: Sequence[Left], counts: Counter[Phase], n: int, generation: int
+) -> str:
+    """One sentence: how many chains, by what numbers, and which groups are lost."""
     if n == 0:
         reasons = [r for (c, _), (_, _, r) in frame.chains.items() if c == cell and r]
         return f"no chain could be measured: {reasons[0]}" if reasons else "no chain has been measured"
@@ -170,6 +183,7 @@ def _why(frame: Frame, cell: int, decided: Phase, counts: Counter[Phase], n: int
     ]
     text = f"{', '.join(parts)} at generation {generation:,}"
     text += f" (medians: {'; '.join(numbers)})" if numbers else ""
+    text += f"; groups lost, worst first: {', '.join(left.sentence for left in lost)}" if lost else ""
     ended = Counter(s for (c, _), (_, s, _) in frame.chains.items() if c == cell and s in ("degenerate", "failed"))
     text += "".join(f"; {k} {s}" for s, k in ended.items())
     fault = frame.theory.fault(cell)

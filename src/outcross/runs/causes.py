@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 from outcross.core.errors import InputError, require
 from outcross.core.loop import Chain
 from outcross.runs import plugins, worker
-from outcross.runs.spec import Arm, Causes, Cell, Experiment, build, overlaid
+from outcross.runs.cells import Cell, build
+from outcross.runs.spec import Arm, Causes, Experiment
+from outcross.runs.trees import overlaid
 
 STATISTICAL = "statistical"
 LEARNED = ("expressivity", "approximation", "sampler")  # causes that settings of the learner remove

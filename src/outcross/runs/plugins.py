@@ -81,9 +81,12 @@ def _known_measures() -> dict[str, Measure]:
 
 
 def measures(chosen: str | Iterable[str] = "default") -> tuple[Measure, ...]:
-    """Measures by name, in a fixed order; `default` is all. Raises InputError on an unknown name."""
+    """Measures by name, in a fixed order; `default` is all but those that have to be named.
+
+    Raises InputError on an unknown name.
+    """
     known = _known_measures()
-    wanted = known if isinstance(chosen, str) else list(chosen)
+    wanted = [name for name, m in known.items() if not m.named] if isinstance(chosen, str) else list(chosen)
     for name in wanted:
         if name not in known:
             raise InputError(f"measures: no measure {name!r}; {nearest(name, known)}")

@@ -20,8 +20,9 @@ from outcross.core.errors import FitDegenerate, InputError, LearnerError, Outcro
 from outcross.core.loop import Chain
 from outcross.core.rng import Purpose, Stream
 from outcross.runs import plugins, worker
+from outcross.runs.cells import Cell, build
 from outcross.runs.engines.local import torch_threads
-from outcross.runs.spec import Cell, Experiment, build
+from outcross.runs.spec import Experiment
 
 _LONG = 1800.0  # seconds of training that are worth a word before they begin
 _LOOKED_AT = 10_000  # generations whose row counts are looked at before the start
@@ -177,7 +178,8 @@ def look_at_rows(experiment: Experiment, say: Callable[[str], None]) -> list[See
     """
     libraries = [worker.source_of(cell)[1].library for cell in experiment.settled]
     if None not in libraries:
-        return [Seen(library.told, ()) for library in libraries]
+        asked = [int(cell.learner.get("question", 0)) for cell in experiment.settled]
+        return [Seen(library.told(q), ()) for library, q in zip(libraries, asked, strict=True)]
     galleries = [worker.source_of(cell)[1].gallery for cell in experiment.settled]
     if None in galleries or not any(m.sees for m in plugins.measures(experiment.measures)):
         return []

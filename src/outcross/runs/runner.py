@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from outcross.core.errors import CorruptStore, InputError, OutcrossError, ResourceError, one_line
 from outcross.core.loop import Chain
 from outcross.runs import plugins, preflight, upkeep, worker
+from outcross.runs.cells import Cell, build
 from outcross.runs.disk import REMEDY, io_error, write_atomically
 from outcross.runs.engines.local import (
     RETRIES,
@@ -27,7 +28,7 @@ from outcross.runs.engines.local import (
     torch_threads,
 )
 from outcross.runs.records import Checkpoint, Key, Progress
-from outcross.runs.spec import Cell, Experiment, build, digest
+from outcross.runs.spec import Experiment, digest
 from outcross.runs.store import Reader, Writer
 from outcross.runs.surroundings import environment
 
@@ -138,6 +139,9 @@ def _run(experiment: Experiment, root: Path, options: Options, watcher: Watcher)
         _describe(store, experiment, chains, options.threads)
         if seen:
             store.set_meta(**{chains[0].items: json.dumps(seen)})
+        groups = [_groups(chain.source) for chain in chains]
+        if any(groups):
+            store.set_meta(groups=json.dumps(groups))
         _note_environment(store, watcher, options.threads)
         with _signals(caught):
             _Run(store, experiment, options, watcher, caught).go()
@@ -184,6 +188,13 @@ def _describe(store: Writer, experiment: Experiment, chains: list[Chain], thread
             raise io_error(e, store.directory) from e
         rows = [chain.samples.at(0) for chain in chains]
         store.set_meta(experiment=text, cells=json.dumps(cells), rows=json.dumps(rows))
+
+
+def _groups(source: Any) -> list[str]:
+    """Names of the groups of a source's rows: of their labels, or of the components of its truth."""
+    named = list(getattr(source, "classes", ())) if getattr(source, "items", "numbers") == "numbers" else []
+    law = getattr(source, "law", None)
+    return named or [f"component {k + 1}" for k in range(0 if law is None else len(law.weights))]
 
 
 def _note_environment(store: Writer, watcher: Watcher, threads: int) -> None:
@@ -297,16 +308,22 @@ class _Run:
         return Job(worker.advance, self._task(first)) if isinstance(first, _Due) else first
 
     def _floor_jobs(self) -> Iterator[Job]:
-        """The replicates of the noise floor that are not in the store."""
-        there = self.store.floor_taken()
-        for number, cell in enumerate(self.experiment.settled):
+        """The replicates of the noise floor that are not in the store, once for all cells that have the same."""
+        there, seed = self.store.floor_taken(), self.experiment.seed
+        alike: dict[str, list[int]] = {}
+        for number, cell in enumerate(self.experiment.settled if self.experiment.floor else ()):
+            alike.setdefault(worker.floor_of(cell, seed), []).append(number)
+        for numbers in alike.values():
+            cell = self.experiment.settled[numbers[0]]
             for replicate in range(self.experiment.floor):
                 heavy = replicate < self.experiment.snapshots.chains
                 names = tuple(
-                    m.name for m in self.names if (heavy or not m.heavy) and (number, replicate, m.name) not in there
+                    m.name
+                    for m in self.names
+                    if (heavy or not m.heavy) and any((k, replicate, m.name) not in there for k in numbers)
                 )
                 if names:
-                    yield Job(worker.floor, worker.FloorTask(number, cell, self.experiment.seed, replicate, names))
+                    yield Job(worker.floor, worker.FloorTask(tuple(numbers), cell, seed, replicate, names))
 
     def _chains_due(self) -> Iterator[_Due]:
         """What is left to do of each chain that is not finished, or lacks a measure.
@@ -407,9 +424,9 @@ class _Run:
 
     def _floor_failed(self, task: worker.FloorTask, error: BaseException) -> None:
         """Try again, then go on without this replicate; the same command tries it anew."""
-        if self._again(Job(worker.floor, task), (task.cell_number, -1 - task.replicate), error):
+        if self._again(Job(worker.floor, task), (task.numbers[0], -1 - task.replicate), error):
             return
-        label = self.experiment.settled[task.cell_number].label
+        label = task.cell.label
         text = f"noise floor of {label}, replicate {task.replicate}, failed: {one_line(str(error))}"
         self.watcher.say(text)
         self.store.event("floor", text)
@@ -443,7 +460,8 @@ class _Run:
 
     def _commit(self) -> None:
         for task, readings in self.floor_news:
-            self.store.commit_floor(task.cell_number, task.replicate, task.measures, readings)
+            for number in task.numbers:
+                self.store.commit_floor(number, task.replicate, task.measures, readings)
         self.store.commit(_joined(parts) for parts in self.news.values())
         self.floor_news, self.news = [], {}
         self.committed = time.monotonic()

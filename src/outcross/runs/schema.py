@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from outcross.runs import plugins
-from outcross.runs.spec import Experiment, Taught
+from outcross.runs.cells import Taught
+from outcross.runs.spec import Experiment
 
 _GROUP_OF = {"source": "sources", "learner": "families", "policy": "policies", "stages": "stages"}
 

@@ -23,8 +23,8 @@ from outcross.core.rng import Purpose
 from outcross.core.statistics import pool_of
 from outcross.measures.context import Context, Reference
 from outcross.runs import plugins
+from outcross.runs.cells import Cell, build
 from outcross.runs.records import Checkpoint, Key, Progress
-from outcross.runs.spec import Cell, build
 
 SLICE = 0.5  # seconds after which a task hands back what it has
 _STRIDE = 0.1  # seconds that one leap should take
@@ -46,10 +46,10 @@ class Task(NamedTuple):
 
 
 class FloorTask(NamedTuple):
-    """One replicate of the noise floor of a cell: a model fitted on fresh real rows, measured as generation 0."""
+    """One replicate of the noise floor of some cells: a model fitted on fresh real rows, measured as generation 0."""
 
-    cell_number: int
-    cell: Cell
+    numbers: tuple[int, ...]  # cells that have this floor
+    cell: Cell  # one of them
     seed: int
     replicate: int
     measures: tuple[str, ...]
@@ -235,6 +235,13 @@ def _reading(value: float | Reading) -> Reading:
     if np.isfinite(reading.value) or reading.why:
         return reading
     return Reading(np.nan, why="not finite")
+
+
+def floor_of(cell: Cell, seed: int) -> str:
+    """What decides the floor of a cell: cells that are alike in it differ in what comes after generation 0 alone."""
+    chain = build(cell, source_of(cell)[0], seed, 0)
+    kind = None if chain.kept_as is None else chain.kept_as.__name__
+    return json.dumps([cell.source, cell.learner, chain.samples.at(0), kind], sort_keys=True)
 
 
 def floor(task: FloorTask) -> dict[str, Reading]:

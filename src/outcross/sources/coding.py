@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from outcross.core.errors import InputError, require
@@ -26,6 +27,9 @@ class Coding(Protocol):
 
     def encode(self, documents: Iterable[str]) -> Iterator[Sequence[int]]:
         """The tokens of each document, with the mark of its end."""
+
+    def bare(self, text: str) -> list[int]:
+        """The tokens of a text without any mark."""
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of tokens."""
@@ -56,7 +60,11 @@ class Words:
     def encode(self, documents: Iterable[str]) -> Iterator[Sequence[int]]:
         """The words of each document, and the mark of its end."""
         for document in documents:
-            yield [*(self._code.get(word, self._unknown) for word in self._split(document)), self.end]
+            yield [*self.bare(document), self.end]
+
+    def bare(self, text: str) -> list[int]:
+        """The words of a text."""
+        return [self._code.get(word, self._unknown) for word in self._split(text)]
 
     def decode(self, ids: Iterable[int]) -> str:
         """Words with spaces between."""
@@ -76,15 +84,27 @@ class Pretrained:
         self.size, end = len(self._tokenizer), self._tokenizer.eos_token_id
         require(end is not None, f"{name}: its tokenizer has no mark of an end (eos_token)")
         self.begin: int | None = self._tokenizer.bos_token_id
-        self.end, self._adds = int(end), bool(self._tokenizer("a").input_ids != self._bare("a"))
+        self.end, self._adds = int(end), bool(self._tokenizer("a").input_ids != self.bare("a"))
         self.told = f"{self.size:,} pieces of {name}"
+
+    def save(self, folder: Path) -> None:
+        """Write it as transformers reads it."""
+        self._tokenizer.save_pretrained(folder)
 
     @property
     def json(self) -> str:
         """What the tokenizer is, to tell it from others."""
         return str(self._tokenizer.backend_tokenizer.to_str())
 
-    def _bare(self, text: str) -> list[int]:
+    def chat(self, question: str) -> str | None:
+        """A question as the model was trained to be asked, up to where its answer begins; None where it was not."""
+        if not self._tokenizer.chat_template:
+            return None
+        said = [{"role": "user", "content": question}]
+        return str(self._tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True))
+
+    def bare(self, text: str) -> list[int]:
+        """The pieces of a text."""
         return list(self._tokenizer(text, add_special_tokens=False).input_ids)
 
     def encode(self, documents: Iterable[str]) -> Iterator[Sequence[int]]:
@@ -113,6 +133,12 @@ class Pieces:
         self.size, self.end = self._tokenizer.get_vocab_size(), self._tokenizer.token_to_id(END) or 0
         self.told = f"{self.size:,} byte-pair pieces"
 
+    def save(self, folder: Path) -> None:
+        """Write it as transformers reads it."""
+        from transformers import PreTrainedTokenizerFast
+
+        PreTrainedTokenizerFast(tokenizer_object=self._tokenizer, eos_token=END).save_pretrained(folder)
+
     @classmethod
     def learned(cls, documents: Iterable[str], size: int) -> Pieces:
         """At most so many pieces, learned on these documents. Raises InputError without the tokenizers package."""
@@ -135,6 +161,10 @@ class Pieces:
         """The pieces of each document, and the mark of its end."""
         for found in self._tokenizer.encode_batch(list(documents)):
             yield [*found.ids, self.end]
+
+    def bare(self, text: str) -> list[int]:
+        """The pieces of a text."""
+        return list(self._tokenizer.encode(text).ids)
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text; ends are marked."""

@@ -391,12 +391,21 @@ def _read_words(path: Path, wish: dict[str, Any]) -> Found:
 
 def _read_documents(path: Path, wish: dict[str, Any]) -> Found:
     """All documents as UTF-8, one after the other, and where each begins (documents + 1,)."""
+    return _laid(said for document in _documents(path, wish) if (said := "".join(document).strip()))
+
+
+def _read_pairs(path: Path, wish: dict[str, Any]) -> Found:
+    """The texts of two columns by turns, as `_read_documents` gives them, without rows that lack one of them."""
+    sides = [_documents(path, {**wish, "column": column}) for column in wish["columns"]]
+    pairs = (["".join(side).strip() for side in row] for row in zip(*sides, strict=True))
+    return _laid(said for pair in pairs if all(pair) for said in pair)
+
+
+def _laid(documents: Iterable[str]) -> Found:
     text, ends = bytearray(), array("q", [0])
-    for document in _documents(path, wish):
-        said = "".join(document).strip()
-        if said:
-            text += said.encode("utf-8", "replace")
-            ends.append(len(text))
+    for said in documents:
+        text += said.encode("utf-8", "replace")
+        ends.append(len(text))
     if not text:
         refuse("no words")
     return [], [np.frombuffer(text, dtype=np.uint8), np.frombuffer(ends, dtype=np.int64)]
@@ -407,6 +416,7 @@ _READERS = {
     "categories": _read_categories,
     "words": _read_words,
     "documents": _read_documents,
+    "pairs": _read_pairs,
     "pictures": read_folder,
     "pixels": read_pixels,
 }

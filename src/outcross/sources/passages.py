@@ -78,7 +78,7 @@ class Passages(Parted):
             )
         held = labels[2] if documents.articles is None else documents.articles[labels[2]]
         train, validation = (Corpus.text(b, self.coding.size) for b in blocks[:2])
-        reference = Corpus.text(blocks[2], self.coding.size, label=held).take(_spread(len(held), settings))
+        reference = Corpus.text(blocks[2], self.coding.size, label=held).take(spread(len(held), settings))
         super().__init__(name, (train, validation, reference), f"blocks of {settings.block} tokens")
         self._streams = streams
 
@@ -108,11 +108,20 @@ class _Stream(NamedTuple):
     starts: NDArray[np.int64]
 
 
+def learned(documents: Sequence[str], settings: Settings, apart: Split = tokenise) -> Any:
+    """The coding that the settings ask for; words and pieces are learned on these documents."""
+    if settings.tokens == "words":
+        return Words.learned(documents, settings.least, apart)
+    if settings.tokens == "bpe":
+        return Pieces.learned(documents, settings.vocabulary)
+    return Pretrained(settings.tokens)
+
+
 def _coded(documents: Documents, settings: Settings, apart: Split) -> tuple[Coding, list[_Stream]]:
     """The coding learned on what can be drawn, and the tokens of every part; pieces, which are slow, from the cache."""
     parts = documents[:3]
     if settings.tokens == "words":
-        coding: Coding = Words.learned(parts[0], settings.least, apart)
+        coding = learned(parts[0], settings, apart)
         return coding, [_stream(coding, part) for part in parts]
     given = None if settings.tokens == "bpe" else Pretrained(settings.tokens)
     h = hashlib.sha256((f"bpe {settings.vocabulary}" if given is None else given.json).encode())
@@ -123,7 +132,7 @@ def _coded(documents: Documents, settings: Settings, apart: Split) -> tuple[Codi
     with suppress(Exception), open(kept, "rb") as file, np.load(file, allow_pickle=False) as found:
         streams = [_Stream(found[f"tokens{k}"], found[f"starts{k}"]) for k in range(3)]
         return given or Pieces(bytes(found["coding"]).decode()), streams
-    pieces = given or Pieces.learned(parts[0], settings.vocabulary)
+    pieces = given or learned(parts[0], settings)
     streams = [_stream(pieces, part) for part in parts]
     named: dict[str, Any] = {f"{n}{k}": a for k, s in enumerate(streams) for n, a in s._asdict().items()}
     _keep(kept, coding=np.frombuffer(pieces.json.encode(), np.uint8), **named)
@@ -154,7 +163,7 @@ def _blocks(stream: _Stream, block: int) -> tuple[NDArray[np.int32], NDArray[np.
     return stream.tokens[: n * block].reshape(n, block), begins
 
 
-def _spread(n: int, settings: Settings) -> NDArray[np.int64]:
+def spread(n: int, settings: Settings) -> NDArray[np.int64]:
     """At most `measured` of n blocks, from all over the text."""
     return np.unique(np.linspace(0, n - 1, min(n, settings.measured)).astype(np.int64))
 

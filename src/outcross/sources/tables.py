@@ -87,9 +87,27 @@ def read_documents(path: Path, documents: str = "paragraph", column: str = "text
 
     Raises InputError as that does.
     """
+    _known_text(path, (*TEXTS, ".parquet"))
+    return _texts(path, what="documents", documents=documents, column=column)
+
+
+def read_pairs(path: Path, columns: tuple[str, str]) -> list[tuple[str, str]]:
+    """The texts of two columns of a .jsonl, packed or not, or of a .parquet; rows that lack one are left out.
+
+    Raises InputError as `read_words` does.
+    """
+    _known_text(path, (".jsonl", ".parquet"))
+    found = iter(_texts(path, what="pairs", columns=columns))
+    return list(zip(found, found, strict=True))
+
+
+def _known_text(path: Path, known: Sequence[str]) -> None:
     packed = _unpacked(path).suffix
-    known_file(path, path.suffix if packed == ".parquet" else packed, (*TEXTS, ".parquet"))
-    _, (text, ends) = parsed(path, 2, what="documents", documents=documents, column=column)
+    known_file(path, path.suffix if packed == ".parquet" else packed, known)
+
+
+def _texts(path: Path, **wish: Any) -> list[str]:
+    _, (text, ends) = parsed(path, 2, **wish)
     whole = text.tobytes()
     return [whole[a:b].decode() for a, b in itertools.pairwise(ends.tolist())]
 

@@ -272,10 +272,18 @@ CATALOGUE = {
         "population map, fixed point, threshold",
         "Gaussian, mix, poisoned",
         _HERE,
-        (poisoning.population, poisoning.fixed_point, poisoning.critical_rate, poisoning.observed_threshold),
+        (
+            poisoning.population,
+            poisoning.poisoned_fit,
+            poisoning.fixed_point,
+            poisoning.critical_rate,
+            poisoning.observed_threshold,
+        ),
     ),
     "P3": Oracle("variance", "Gaussian, replace, poisoned", _HERE, (poisoning.replace_variance,)),
-    "P5": Oracle("mean and variance", "Gaussian, replace, top rows dropped", _HERE, (poisoning.trimmed,)),
+    "P5": Oracle(
+        "mean and variance", "Gaussian, replace, top dropped", _HERE, (poisoning.trimmed, poisoning.trimmed_fit)
+    ),
     "P6": Oracle("shift over that of one shot", "Gaussian, poisoned", _HERE, (poisoning.amplification,)),
 }
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import polygamma
 
-from outcross.theory import accumulate, exponential, gaussian, live, mixing, regression
+from outcross.theory import accumulate, exponential, gaussian, live, mixing, poisoning, regression, staged
 from outcross.theory.live import Check, Observed, Prediction, Stretch
 
 Array = NDArray[np.float64]
@@ -28,7 +28,7 @@ class Setting:
 
     rows (G,): made for each generation, those of generation 0 real. real: real rows of each later pool, under `mix`.
     known: whether the truth is a law, so that generation 0 has known expectations. mean: the true one, where it is the
-    only parameter.
+    only parameter. stage: what rows pass before each later fit.
     """
 
     world: World
@@ -42,6 +42,7 @@ class Setting:
     noise: float = 1.0
     fixed_design: bool = False
     mean: float = 1.0
+    stage: staged.Staged | None = None
 
 
 RISK = "squared distance"  # 2-Wasserstein, squared
@@ -57,6 +58,8 @@ QUANTITIES = {
 
 def covers(s: Setting) -> bool:
     """Whether some oracle speaks of such a chain."""
+    if s.stage is not None:
+        return s.world == "gaussian" and _constant(s) and _is_staged(s, s.stage)
     if s.world in ("gaussian", "categorical"):
         return _POOLED[s.policy](s)
     if s.world == "regression":
@@ -70,6 +73,14 @@ def _is_mixed(s: Setting) -> bool:
     n = int(s.rows[0])
     share = 0 < s.real < n or (s.real == n and s.anchor == "fresh")
     return _constant(s) and share and (s.world == "gaussian" or s.known)
+
+
+def _is_staged(s: Setting, stage: staged.Staged) -> bool:
+    """Whether P5 covers a cut, P2 or P3 outliers; original rows that come again tie generations together."""
+    n = int(s.rows[0])
+    if isinstance(stage, staged.Cut):
+        return s.policy == "replace" and n - stage.rows >= poisoning.FEWEST
+    return n > 2 and (s.policy == "replace" or (s.policy == "mix" and s.anchor == "fresh" and s.real < n))
 
 
 _POOLED: dict[Policy, Callable[[Setting], bool]] = {
@@ -125,6 +136,10 @@ def steps(rows: NDArray[np.int64], estimator: str, keep: bool) -> Steps:
 
 
 def _gaussian(s: Setting, at: Observed) -> Check | None:
+    if isinstance(s.stage, staged.Cut):
+        return staged.cut(s.stage, int(s.rows[0]), s.estimator, at)
+    if s.stage is not None:
+        return staged.poisoned(s.stage, int(s.rows[0]), s.real, s.estimator, at)
     if s.policy == "mix":
         return _mixed(s, at)
     if s.policy == "accumulate_subsample":

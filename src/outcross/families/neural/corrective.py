@@ -101,6 +101,11 @@ class Corrective:
         return getattr(self.learner, "prompts", "none")
 
     @property
+    def question(self) -> int:
+        """How many tokens of its prompt a row keeps."""
+        return int(getattr(self.learner, "question", 0))
+
+    @property
     def validates(self) -> bool:
         """Whether a fit looks at validation data."""
         return self.weight == "auto" or getattr(self.learner, "validates", False)

@@ -40,6 +40,7 @@ class Plan(NamedTuple):
     warmup: float
     clip: float
     precision: str
+    question: int = 0  # first tokens of each block, which are read and not learned
 
 
 class Writing(NamedTuple):
@@ -63,7 +64,8 @@ def train(
     held: NDArray[np.int32] | None = None,
     team: Any = None,
 ) -> dict[str, float]:
-    """Minimise the loss of each token but the first; returns the last loss a token, and which epoch was kept.
+    """Minimise the loss of each token but the first, or of those after the question; returns the last loss a token, and
+    which epoch was kept.
 
     held: blocks on which the best epoch is chosen, in place of the last. team: the Accelerator of a process that trains
     with others (`several.py`). Raises FitDegenerate when the loss diverges.
@@ -88,7 +90,7 @@ def _train(
             raise FitDegenerate(f"the loss diverged in epoch {epoch} of {plan.epochs}: {loss}")
         if held is None:
             continue
-        found = float(surprisal(network, held, plan.precision).mean())
+        found = float(surprisal(network, held, plan.precision, plan.question).mean())
         if found < best:
             best, kept, state = found, epoch, {k: v.clone() for k, v in network.state_dict().items()}
     if state is not None:
@@ -130,7 +132,7 @@ def _epoch(
     total = torch.zeros((), dtype=torch.float64)
     for part in torch.randperm(len(rows), generator=chance).split(plan.batch):
         own, weight = _share(part, team)
-        loss = _loss(network, rows[own].to(network.device), plan.precision).mean() * weight
+        loss = _loss(network, rows[own].to(network.device), plan.precision, plan.question).mean() * weight
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         if plan.clip > 0.0:
@@ -152,20 +154,23 @@ def _share(part: Tensor, team: Any) -> tuple[Tensor, float]:
     return (own if len(own) else part[:1]), len(own) * team.num_processes / len(part)
 
 
-def _loss(network: Any, blocks: Tensor, precision: str) -> Tensor:
-    """- log p of each token but the first (n, block - 1)."""
+def _loss(network: Any, blocks: Tensor, precision: str, question: int = 0) -> Tensor:
+    """- log p of each token but the first (n, block - 1), or of those after the question (n, block - question)."""
+    due = blocks[:, max(1, question) :]
+    few = {"logits_to_keep": due.shape[1]} if question else {}
     with torch.autocast(blocks.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        scores = network(input_ids=blocks[:, :-1], use_cache=False).logits
-    due = blocks[:, 1:]
+        scores = network(input_ids=blocks[:, :-1], use_cache=False, **few).logits
     return F.cross_entropy(scores.flatten(0, 1).float(), due.flatten(), reduction="none").view(due.shape)
 
 
-def surprisal(network: Any, blocks: NDArray[np.int32], precision: str) -> NDArray[np.float64]:
-    """- log p of each token but the first, given those before it: nats (n, block - 1)."""
+def surprisal(network: Any, blocks: NDArray[np.int32], precision: str, question: int = 0) -> NDArray[np.float64]:
+    """- log p of each token that `_loss` speaks of, given those before it, nats."""
     network.eval()
     with torch.inference_mode():
         parts = torch.from_numpy(blocks.astype(np.int64)).split(_SCORED)
-        return np.asarray(torch.cat([_loss(network, p.to(network.device), precision).cpu() for p in parts]).double())
+        return np.asarray(
+            torch.cat([_loss(network, p.to(network.device), precision, question).cpu() for p in parts]).double()
+        )
 
 
 def write(network: Any, prompts: NDArray[np.int32], chances: NDArray[np.float32], way: Writing) -> NDArray[np.int32]:

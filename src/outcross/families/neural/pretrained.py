@@ -101,13 +101,13 @@ def _stories() -> Path:
     folder = cache() / "models" / STORIES
     if not (folder / "model.safetensors").is_file():
         kept = [read(Published(f"lm-{STORIES}/{n}", size, sha, (f"{hub}/{n}",), sha)) for n, size, sha in files]
-        with _beside(folder) as beside:
-            llama2c.save(kept[0], kept[1], beside)
+        with beside(folder) as made:
+            llama2c.save(kept[0], kept[1], made)
     return folder
 
 
 @contextmanager
-def _beside(folder: Path) -> Iterator[Path]:
+def beside(folder: Path) -> Iterator[Path]:
     """A place to make a folder in, which is then put where it belongs: whole, or not there."""
     made = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
@@ -147,9 +147,9 @@ def _convert(gguf: Path, folder: Path) -> None:
         pieces = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     except (OSError, ValueError, KeyError, RuntimeError) as e:
         raise InputError(f"{gguf}: not a GGUF model that can be read ({one_line(str(e))[:200]})") from e
-    with _beside(folder) as beside:
-        model.save_pretrained(beside)
-        pieces.save_pretrained(beside)
+    with beside(folder) as made:
+        model.save_pretrained(made)
+        pieces.save_pretrained(made)
 
 
 def quiet() -> None:
