@@ -14,7 +14,7 @@ setup: .venv/.dev
 	@touch $@
 
 .venv/.dev: .venv/.core
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev,diffusion,lm]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev,diffusion,lm,text]'
 	@touch $@
 
 run: .venv/.core

@@ -35,10 +35,30 @@ CASES = {
         "generations=60",
     ],
     "accumulate-subsample": [*_PLAIN, "arms={a: {policy: {kind: accumulate_subsample}}}", "chains=8", "generations=60"],
+    "staged-and-poisoned": [
+        *_PLAIN,
+        "stages={poison: {kind: poison, share: 0.1}, curate: {choices: 2, score: {kind: column}}, dedup: {within: 0.01}}",
+        "chains=4",
+        "generations=30",
+    ],
+    "taught": [
+        *_PLAIN,
+        "learner.kind=kde",
+        "teacher={learner: {kind: gaussian}, samples: 40}",
+        "chains=4",
+        "generations=30",
+    ],
+    "web": [
+        *_PLAIN,
+        "arms={a: {policy: {kind: web, share: {curve: logistic, middle: 5}}, stages: {label: {kind: label, recall: 0.5}}}}",
+        "chains=4",
+        "generations=30",
+    ],
     # fmt: on
     "keep-all": ["keep=all", "record=all", "chains=4", "generations=40", "samples=30", "measures=[moments]"],
 }
 KILLS = {name: 10 if name == "compiled-replace-and-mix" else 6 for name in CASES}
+KILLS |= dict.fromkeys(("staged-and-poisoned", "taught", "web"), 4)
 _FEW = [
     "chains=2",
     "generations=4",
@@ -76,6 +96,25 @@ _IMAGES = [
 
 def test_an_autoencoder_killed_within_a_generation_resumes_to_the_same_bits(tmp_path: Path) -> None:
     print(campaign(experiment("images", *_IMAGES, shipped="vae"), tmp_path, 6, seed=5))
+
+
+def _corrected(kind: str) -> list[str]:
+    """A chain of very small diffusions, each corrected by its own samples."""
+    return [
+        "source.kind=normal",
+        f"learner={{kind: {kind}, samples: 20, judged: 20, auxiliary: {{epochs: 1}}, "
+        "learner: {kind: diffusion, width: 4, steps: 3, epochs: 2, batch: 10}}",
+        "samples=20",
+        "measures=[moments]",
+        "chains=2",
+        "generations=3",
+        "arms={a: {policy: {kind: replace}}}",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["neon", "sims"])
+def test_a_corrected_diffusion_killed_anywhere_resumes_to_the_same_bits(kind: str, tmp_path: Path) -> None:
+    print(campaign(experiment(kind, *_corrected(kind)), tmp_path, 3, seed=6))
 
 
 @pytest.mark.slow

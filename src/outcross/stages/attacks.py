@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from outcross.core.contracts import Scene
+from outcross.core.contracts import Scene, later
 from outcross.core.corpus import Batch, Corpus
 from outcross.core.errors import require
 from outcross.stages.scores import column_of, kind_of, numbers
@@ -86,23 +86,33 @@ class Mode:
 
 @dataclass(frozen=True)
 class Flood:
-    """Copies of one generated row, each number `jitter` standard deviations of real rows off; images and text are
-    copied as they are.
+    """Copies of one generated row, each number `jitter` standard deviations of real rows off, or of text each token by
+    the chance `changed` another one, out of any generated block; images are copied as they are.
     """
 
     jitter: float = 0.0
+    changed: float = later(0.0)
 
     def __post_init__(self) -> None:
         require(self.jitter >= 0.0, f"jitter is at least 0, got {self.jitter:g}")
+        require(0.0 <= self.changed <= 1.0, f"changed is in [0, 1], got {self.changed:g}")
 
     def __call__(self, rows: Corpus, made: Corpus, scene: Scene, chance: np.random.Generator) -> Corpus:
         """The poisoned rows."""
         one = made.take(np.full(len(rows), chance.integers(len(made))))
+        if self.changed > 0.0:
+            return self._reworded(one, made, chance)
         if self.jitter == 0.0:
             return one
         require(kind_of(rows) == "numbers", f"jitter is for numbers, these rows are {kind_of(rows)}: use jitter=0")
         sd = _spread(made, scene, False).sd
         return _born(rows, one.items + self.jitter * sd * chance.standard_normal(one.items.shape))
+
+    def _reworded(self, one: Corpus, made: Corpus, chance: np.random.Generator) -> Corpus:
+        kind = kind_of(one)
+        require(kind == "text", f"changed is for text, these rows are {kind}: use changed=0")
+        others = chance.choice(made.items.ravel(), size=one.items.shape)
+        return _born(one, np.where(chance.random(one.items.shape) < self.changed, others, one.items))
 
 
 @dataclass(frozen=True)
