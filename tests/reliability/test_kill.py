@@ -37,7 +37,7 @@ CASES = {
     "accumulate-subsample": [*_PLAIN, "arms={a: {policy: {kind: accumulate_subsample}}}", "chains=8", "generations=60"],
     "staged-and-poisoned": [
         *_PLAIN,
-        "stages={poison: {kind: poison, share: 0.1}, curate: {choices: 2, score: {kind: column}}, dedup: {within: 0.01}}",
+        "stages={poison: {share: 0.1}, curate: {choices: 2, score: {kind: column}}, dedup: {within: 0.01}}",
         "chains=4",
         "generations=30",
     ],
@@ -50,7 +50,8 @@ CASES = {
     ],
     "web": [
         *_PLAIN,
-        "arms={a: {policy: {kind: web, share: {curve: logistic, middle: 5}}, stages: {label: {kind: label, recall: 0.5}}}}",
+        "arms={a: {policy: {kind: web, share: {curve: logistic, middle: 5}}}}",
+        "stages={label: {recall: 0.5}}",
         "chains=4",
         "generations=30",
     ],
