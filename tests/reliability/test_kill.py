@@ -37,7 +37,7 @@ CASES = {
     "accumulate-subsample": [*_PLAIN, "arms={a: {policy: {kind: accumulate_subsample}}}", "chains=8", "generations=60"],
     "staged-and-poisoned": [
         *_PLAIN,
-        "stages={poison: {kind: poison, share: 0.1}, curate: {choices: 2, score: {kind: column}}, dedup: {within: 0.01}}",
+        "stages={poison: {share: 0.1}, curate: {choices: 2, score: {kind: column}}, dedup: {within: 0.01}}",
         "chains=4",
         "generations=30",
     ],
@@ -50,7 +50,8 @@ CASES = {
     ],
     "web": [
         *_PLAIN,
-        "arms={a: {policy: {kind: web, share: {curve: logistic, middle: 5}}, stages: {label: {kind: label, recall: 0.5}}}}",
+        "arms={a: {policy: {kind: web, share: {curve: logistic, middle: 5}}}}",
+        "stages={label: {recall: 0.5}}",
         "chains=4",
         "generations=30",
     ],
@@ -112,9 +113,14 @@ def _corrected(kind: str) -> list[str]:
     ]
 
 
+def test_a_corrected_diffusion_killed_anywhere_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    print(campaign(experiment("neon", *_corrected("neon")), tmp_path, 2, seed=6, per_run=2))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["neon", "sims"])
-def test_a_corrected_diffusion_killed_anywhere_resumes_to_the_same_bits(kind: str, tmp_path: Path) -> None:
-    print(campaign(experiment(kind, *_corrected(kind)), tmp_path, 3, seed=6))
+def test_many_more_kills_of_a_corrected_diffusion_lose_nothing(kind: str, tmp_path: Path) -> None:
+    print(campaign(experiment(kind, *_corrected(kind)), tmp_path, 20, seed=7))
 
 
 @pytest.mark.slow
