@@ -64,7 +64,7 @@ def _model(kept: Kept, to: Path) -> None:
 
     if to.suffix:
         write(to, kept.safetensors())
-        node = {"kind": "stored", "path": str(to), "learner": kept.learner}
+        node: dict[str, object] = {"kind": "stored", "path": str(to), "learner": kept.learner}
     else:
         kept.folder(to)
         node = {**kept.learner, "model": str(to), "config": {}, "epochs": 0}

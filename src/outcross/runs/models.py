@@ -10,7 +10,6 @@ from outcross.core.contracts import Model, State
 from outcross.core.errors import require
 from outcross.runs import plugins
 from outcross.runs.cells import Cell
-from outcross.runs.cells import Cell
 from outcross.runs.runner import open_run
 from outcross.runs.spec import Experiment
 from outcross.runs.store import Reader
