@@ -113,9 +113,14 @@ def _corrected(kind: str) -> list[str]:
     ]
 
 
+def test_a_corrected_diffusion_killed_anywhere_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    print(campaign(experiment("neon", *_corrected("neon")), tmp_path, 2, seed=6, per_run=2))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["neon", "sims"])
-def test_a_corrected_diffusion_killed_anywhere_resumes_to_the_same_bits(kind: str, tmp_path: Path) -> None:
-    print(campaign(experiment(kind, *_corrected(kind)), tmp_path, 3, seed=6))
+def test_many_more_kills_of_a_corrected_diffusion_lose_nothing(kind: str, tmp_path: Path) -> None:
+    print(campaign(experiment(kind, *_corrected(kind)), tmp_path, 20, seed=7))
 
 
 @pytest.mark.slow
