@@ -73,3 +73,11 @@ def test_a_run_that_does_not_sweep_over_poison_has_no_such_figure(tmp_path):
     tree = {**TREE, "sweep": {}, "generations": 2, "chains": 2, "samples": 100}
     frame = Frame(outcross.run(Experiment.parse(tree), out=tmp_path, workers=1, report=False).directory)
     assert poison.axis(frame) is None
+
+
+def test_a_run_without_a_spread_has_no_figure_of_it(tmp_path):
+    """Of images and text no standard deviation is measured: an empty figure would claim that nothing runs away."""
+    tree = {**TREE, "chains": 1, "generations": 2, "floor": 0, "measures": ["stages"]}
+    told = outcross.run(Experiment.parse(tree), out=tmp_path, workers=1)
+    assert poison.axis(Frame(told.directory)) is None
+    assert "runs away" not in told.report().read_text()

@@ -89,8 +89,12 @@ def percent(share: float) -> str:
 
 
 def axis(frame: Frame) -> str | None:
-    """The axis of the sweep that is a share of poison, such as `stages.poison.share`; None where there is none."""
-    return along.axis(frame, "poison", "share")
+    """The axis of the sweep that is a share of poison, such as `stages.poison.share`.
+
+    None where there is none, or nothing of the spread was measured: images and text have none.
+    """
+    measured = any(frame.series(i, SPREAD) for i in range(len(frame.cells)))
+    return along.axis(frame, "poison", "share") if measured else None
 
 
 class Poisoning:
