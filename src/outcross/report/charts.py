@@ -81,10 +81,10 @@ def looks(frame: Frame) -> list[Look]:
     for number, cell in enumerate(frame.cells):
         place, of = seen[cell.arm], points[cell.arm]
         seen[cell.arm] += 1
-        hue = arms.index(cell.arm) % len(_LIGHT)
+        again, hue = divmod(arms.index(cell.arm), len(_LIGHT))  # more arms than hues: the next have other dashes
         step = place / (of - 1) if of > 1 else 0.5
         light, dark = (_shade(c[hue], step, paper) for c, paper in ((_LIGHT, _WHITE), (_DARK, _NIGHT)))
-        found.append(Look(number, cell.label, light, dark, _DASHES[(of - 1 - place) % len(_DASHES)]))
+        found.append(Look(number, cell.label, light, dark, _DASHES[(of - 1 - place + again) % len(_DASHES)]))
     return found
 
 
@@ -263,7 +263,7 @@ def generation_axis(frame: Frame) -> alt.X:
         return alt.X(
             "g:Q",
             title="generation",
-            axis=alt.Axis(tickMinStep=1, grid=False),
+            axis=alt.Axis(values=list(range(0, last + 1, 1 if last <= 10 else 2)), grid=False, format="d"),
             scale=alt.Scale(domain=[0, max(last, 1)], nice=False),
         )
     ticks = [0, *(10**k for k in range(len(str(last))))]
