@@ -32,6 +32,10 @@ def test_a_model_comes_back_to_the_bit_and_reads_the_tokens_of_its_run(shell):
     settings = {"kind": "pydoc", "tokens": folder, "block": 8, "measured": 8}
     source = plugins.make("sources", plugins.settle("sources", settings, ""), "")
     untouched = Learner(model=folder, epochs=0)
+    named = shell(
+        "run", "lm", "source.tokens=student", *CAUSAL, ARMS, "learner.config={}", "learner.model=student", *ALONE
+    )
+    assert named.code == 0, named
     untouched.reads(source.coding)
     model = untouched.fit(source.training.take(slice(0, 3)), Streams.of(0, 0).stream(0, Purpose.FIT))
     assert model.weights.keys() == kept.keys() - {"block", "first", "fit"}
@@ -59,7 +63,7 @@ def test_a_tokenizer_that_is_written_and_read_again_counts_as_the_same(shell):
         (("learner.kind=ngram", *SIZES), (), "a folder holds models of the family causal_lm, this one is ngram"),
         (CAUSAL, (), "words are no tokenizer that transformers reads: use source.tokens=bpe, or a model's"),
         (CAUSAL, ("--arm", "c"), "no arm 'c'; known: replace"),
-        (CAUSAL, ("--chain", "7"), "chain 7 of arm replace has no state; there are 0, 1"),
+        (CAUSAL, ("--chain", "7"), "chain 7 of arm replace has no state; those with one: 0, 1"),
     ],
 )
 def test_what_cannot_be_written_is_told_in_one_line_and_leaves_nothing(shell, words, options, says):

@@ -3,7 +3,7 @@
 import pytest
 
 from outcross.core.errors import InputError, LearnerError, ResourceError
-from outcross.runs import runner, worker
+from outcross.runs import plugins, runner, worker
 from outcross.runs.spec import load
 
 
@@ -98,3 +98,8 @@ def test_experiments_are_listed_where_what_they_need_is_not_installed(monkeypatc
     listed = capsys.readouterr().out
     assert '"vae"' in listed
     assert '"paper/opt"' in listed
+
+
+def test_a_function_where_a_class_is_due_is_the_users_to_mend():
+    with pytest.raises(InputError, match="stages.verify.score: math:sin makes no score"):
+        plugins.make("scores", {"kind": "math:sin"}, "stages.verify.score")

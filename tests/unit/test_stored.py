@@ -87,8 +87,8 @@ def test_another_file_is_another_run(taught, tmp_path):
     [
         ((), "which arm? --arm is one of replace, half"),
         (("--arm", "halves"), "no arm 'halves'; did you mean 'half'? known: half, replace"),
-        (("--arm", "half", "--chain", 7), "chain 7 of arm half has no state; there are 0, 1"),
-        (("--arm", "half", "-g", 2), "generation 2 was not kept; there are 0, 3; a run with keep=all keeps all"),
+        (("--arm", "half", "--chain", 7), "chain 7 of arm half has no state; those with one: 0, 1"),
+        (("--arm", "half", "-g", 2), "generation 2 was not kept; kept: 0, 3; a run with keep=all keeps all"),
     ],
 )
 def test_what_is_not_there_is_said_with_what_is(taught, tmp_path, words, told):
@@ -150,3 +150,41 @@ def test_rows_of_another_shape_are_refused(taught):
         Stored(str(taught[1]), learner=Gaussian()).fit(Corpus.of(np.zeros((5, 2))), FIT)
     with pytest.raises(InputError, match="a model of None different tokens, the pool has 9"):
         Stored(str(taught[1]), learner=Gaussian()).fit(Corpus.text(np.zeros((5, 2), np.int32), 9), FIT)
+
+
+def test_text_of_other_words_is_refused_however_many_there_are(tmp_path, shell):
+    """Numbers of tokens would be read as other words: the file knows what its own stood for."""
+    for name, letters in (("a", "abcdefghij"), ("b", "klmnopqrst")):
+        words = [x + y for x in letters for y in letters]
+        lines = [" ".join(np.random.default_rng(k).choice(words, 40)) for k in range(60)]
+        (shell.folder / f"{name}.txt").write_text("\n".join(lines))
+    sizes = ("samples=20", "generations=1", "chains=1", "floor=0", "source.measured=5", "--workers", "1", "--no-report")
+    arms = "arms={only: {policy: {kind: replace}}}"
+
+    def given(name):
+        return (
+            "run",
+            "lm",
+            "source.kind=text",
+            f"source.path={name}.txt",
+            "source.documents=line",
+            f"name={name}",
+            arms,
+        )
+
+    assert shell(*given("a"), *sizes).code == 0
+    node = shell("export", "a", "a.safetensors").out.splitlines()[-1]
+    assert shell(*given("a"), f"teacher={{samples: 20, learner: {node}}}", *sizes).code == 0
+    for key in (f"teacher={{samples: 20, learner: {node}}}", f"learner={node}"):
+        said = shell(*given("b"), key, *sizes)
+        assert said.code == 2
+        assert "its tokens stand for other text than those of the source" in said.err
+
+
+def test_a_model_that_is_there_is_not_written_over(taught, tmp_path):
+    result, file, _ = taught
+    said = outcross(
+        "export", result.directory.name, file, "--arm", "half", "--out", result.directory.parent, cwd=tmp_path
+    )
+    assert said.code == 2
+    assert "is there already" in said.err

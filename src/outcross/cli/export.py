@@ -60,9 +60,11 @@ def _model(kept: Kept, to: Path) -> None:
     """Write a model, and print the node that reads it."""
     import json
 
+    from outcross.core.errors import require
     from outcross.report.export import write
 
     if to.suffix:
+        require(not to.exists(), f"{to} is there already: name a new file, as runs may read that one")
         write(to, kept.safetensors())
         node: dict[str, object] = {"kind": "stored", "path": str(to), "learner": kept.learner}
     else:

@@ -30,7 +30,7 @@ def command(
         float | None,
         typer.Option(min=0.001, help="GiB that all pools may take; default 80 % of what there is.", show_default=False),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost, and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Try every arm, say what it would cost, stop.")] = False,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
     json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,

@@ -82,18 +82,23 @@ class Chain:
         require(self.pools in get_args(Pools), f"pools is one of {', '.join(get_args(Pools))}, got {self.pools!r}")
         if self.pools == "stream":
             self._check_streamed()
+        self._check_reads(self.learner)
         self._check_question("learner", self.learner)
         if self.teacher is not None:
             self._check_teacher(self.teacher)
+
+    def _check_reads(self, learner: Learner) -> None:
+        """Raise InputError where a model that is there already knows other tokens than the source gives."""
+        coding, reads = getattr(self.source, "coding", None), getattr(learner, "reads", None)
+        if coding is not None and reads is not None:
+            reads(coding)
 
     def _check_teacher(self, teacher: Teacher) -> None:
         """Raise InputError unless the teacher makes what the student fits, and the source has rows enough for it."""
         fits, gives = getattr(teacher.learner, "items", "numbers"), getattr(self.source, "items", "numbers")
         say = f"use teacher.learner.kind={_FIT[gives]}, say"
         require(fits == gives, f"teacher.learner fits {fits}, the source gives {gives}: {say}")
-        coding, reads = getattr(self.source, "coding", None), getattr(teacher.learner, "reads", None)
-        if coding is not None and reads is not None:
-            reads(coding)
+        self._check_reads(teacher.learner)
         self._check_question("teacher.learner", teacher.learner)
         n, there = teacher.samples, self.source.rows
         require(n >= 1, f"teacher.samples is 1 or more, got {n:,}")

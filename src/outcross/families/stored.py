@@ -16,6 +16,7 @@ from outcross.core.contracts import Model, State, node
 from outcross.core.corpus import Corpus
 from outcross.core.errors import InputError, ResourceError, one_line, require
 from outcross.core.rng import Stream
+from outcross.sources.coding import Coding, digest
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,20 @@ class Learner:
         self._model(content)
         return hashlib.sha256(content).hexdigest()
 
+    def reads(self, coding: Coding) -> None:
+        """Raise InputError where the model was made on tokens that stand for other text than these."""
+        own = _metadata(self.path, _content(self.path)).get("tokens")
+        other = f"{self.path}: its tokens stand for other text than those of the source ({coding.told})"
+        require(own in (None, digest(coding)), f"{other}: use the source of the run that it comes from")
+        if hasattr(self.learner, "reads"):
+            self.learner.reads(coding)
+
     def fit(self, pool: Any, rng: Stream, previous: Model | None = None) -> Model:
         """The model, whatever the pool. Raises InputError where its rows are not such as the pool's."""
         model = self._model(_content(self.path))
         known, rows = getattr(model, "vocabulary", None), getattr(pool, "vocabulary", None)
-        require(known == rows, f"{self.path}: a model of {known} different tokens, the pool has {rows}")
+        told = f"{self.path}: a model of {known} different tokens, the pool has {rows}"
+        require(known == rows, f"{told}: use the source of the run that it comes from")
         if isinstance(pool, Corpus) and not getattr(model, "prompted", False):
             shape = model.sample(1, rng).shape[1:]
             require(shape == pool.shape, f"{self.path}: its rows are {_by(shape)}, those of the pool {_by(pool.shape)}")
@@ -61,7 +71,7 @@ class Learner:
 
     def _check_settings(self, content: bytes) -> None:
         """Raise InputError where a plain setting is not the one that the model was made with."""
-        for name, value in _settings(self.path, content).items():
+        for name, value in json.loads(_metadata(self.path, content).get("learner", "{}")).items():
             given = getattr(self.learner, name, value)
             plain = isinstance(value, str | int | float) and isinstance(given, str | int | float)
             told = f"learner.{name}: the model in {self.path} was made with {value!r}, got {given!r}; give the same"
@@ -76,12 +86,11 @@ class Learner:
 _ABOUT_FITS = ("statistics", "evolve", "streams", "trial", "least", "validates", "trains_by", "remedies", "init")
 
 
-def _settings(path: str, content: bytes) -> dict[str, Any]:
-    """The learner that the file names: safetensors begin with the length of their header, which is JSON."""
+def _metadata(path: str, content: bytes) -> dict[str, str]:
+    """What the file tells of its model: safetensors begin with the length of their header, which is JSON."""
     try:
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        named: dict[str, Any] = json.loads(header.get("__metadata__", {}).get("learner", "{}"))
-        return named
+        return dict(header.get("__metadata__", {}))
     except (ValueError, AttributeError, RecursionError) as e:
         raise InputError(f"{path}: not a safetensors file; `outcross export RUN FILE.safetensors` writes one") from e
 

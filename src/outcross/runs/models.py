@@ -14,6 +14,7 @@ from outcross.runs.runner import open_run
 from outcross.runs.spec import Experiment
 from outcross.runs.store import Reader
 from outcross.runs.worker import source_of
+from outcross.sources.coding import digest
 
 
 class Kept(NamedTuple):
@@ -35,7 +36,13 @@ class Kept(NamedTuple):
 
         # an array that is a view of another would be written as the other's bytes
         arrays = {name: array.copy(order="C") for name, array in self.state.items()}
-        return save(arrays, {"learner": json.dumps(self.learner), "run": self.told})
+        return save(arrays, {"learner": json.dumps(self.learner), "run": self.told, **self._tokens()})
+
+    def _tokens(self) -> dict[str, str]:
+        """What the tokens of a model of text stand for, so that no other text is taken for its own."""
+        if getattr(plugins.make("families", self.learner, "learner"), "items", "numbers") != "text":
+            return {}
+        return {"tokens": digest(source_of(self.cell)[0].coding)}
 
     def folder(self, to: Path) -> None:
         """Write a model of causal_lm with its tokenizer, whole or not at all, as learner.model and source.tokens read.
@@ -67,10 +74,10 @@ def kept(directory: Path, arm: str | None = None, chain: int | None = None, gene
         there = {c: found for k, c in sorted(reader.chains()) if k == number and (found := reader.states((k, c)))}
         require(bool(there), f"{directory}: no chain of arm {cell.label} has come to a model yet")
         which = next(iter(there)) if chain is None else chain
-        require(which in there, f"chain {which} of arm {cell.label} has no state; there are {_listed(there)}")
+        require(which in there, f"chain {which} of arm {cell.label} has no state; those with one: {_listed(there)}")
         t = there[which][-1] if generation is None else generation
         have = _listed(there[which])
-        require(t in there[which], f"generation {t} was not kept; there are {have}; a run with keep=all keeps all")
+        require(t in there[which], f"generation {t} was not kept; kept: {have}; a run with keep=all keeps all")
         return _read(reader, cell, (number, which), t, experiment.name)
     finally:
         reader.close()

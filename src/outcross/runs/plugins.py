@@ -20,7 +20,7 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from outcross.core.contracts import Measure
-from outcross.core.errors import InputError
+from outcross.core.errors import InputError, one_line
 from outcross.core.policies import POLICIES
 from outcross.families.adapter import resolve
 from outcross.stages.attacks import ATTACKS
@@ -220,6 +220,11 @@ def make(group: str, node: Mapping[str, Any], where: str) -> Any:
         return factory(group, node["kind"])(**rest)
     except InputError as e:
         raise InputError(f"{where}: {e}") from e
+    except TypeError as e:
+        if ":" not in node["kind"]:
+            raise
+        # a function where a class is due, say: the user's own, so the user's to mend
+        raise InputError(f"{where}: {node['kind']} makes no {_NOUN[group]}: {one_line(str(e))}") from e
 
 
 def chief(error: ValidationError) -> Any:

@@ -5,6 +5,7 @@ A coding that were learned anew on what models wrote would move every number.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -33,6 +34,14 @@ class Coding(Protocol):
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of tokens."""
+
+
+def digest(coding: Coding) -> str:
+    """SHA-256 over what each token stands for: two codings of as many tokens can be different ones."""
+    h = hashlib.sha256()
+    for token in range(coding.size):
+        h.update(coding.decode([token]).encode() + b"\0")
+    return h.hexdigest()
 
 
 class Words:

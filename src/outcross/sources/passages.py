@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -55,6 +56,7 @@ class Settings(NamedTuple):
     def checked(self) -> Settings:
         """The same. Raises InputError for a value that is not allowed."""
         known = self.tokens in ("words", "bpe", *NAMED) or any(mark in self.tokens for mark in "/.")
+        known = known or os.path.isdir(self.tokens)
         require(known, f"tokens is words, bpe, or a model ({', '.join(NAMED)}, a folder, owner/name): {self.tokens!r}")
         require(self.least >= 1, f"least is 1 or more, got {self.least}")
         require(SHORTEST <= self.block <= LONGEST, f"block is {SHORTEST} to {LONGEST} tokens, got {self.block}")

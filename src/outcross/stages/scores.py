@@ -27,7 +27,8 @@ Score = Callable[[Corpus, Scene], Array]
 def scored(score: Score, rows: Corpus, scene: Scene) -> Array:
     """The score of each row (n,). Raises InputError where one is missing or not a number."""
     found = np.asarray(score(rows, scene), dtype=np.float64)
-    require(found.shape == (len(rows),), f"score gave an array {found.shape}, one number for each of {len(rows)} rows")
+    shape = f"score gave an array {found.shape}; it must give one number for each of {len(rows)} rows"
+    require(found.shape == (len(rows),), shape)
     wrong = np.flatnonzero(~np.isfinite(found))
     where = f" (the first at row {wrong[0]}: {found[wrong[0]]})" if len(wrong) else ""
     require(not len(wrong), f"score gave {len(wrong)} of {len(rows)} rows no finite number{where}: mend the score")
