@@ -2,8 +2,8 @@
 
 theta = (1 + w) theta_r - w theta_s: Alemohammad et al., "Neon: Negative Extrapolation From Self-Training Improves Image
 Generation", arXiv 2510.03597; oracle C2. Sign rule: w > 0 where the sampler seeks modes (narrows: Euler in few steps, a
-nucleus, a low temperature), w < 0 where it seeks diversity (widens: Heun in few steps; on digits that half of the rule was
-not met, docs/results/sims.md). `auto` tries both.
+nucleus, a low temperature), w < 0 where it seeks diversity (widens: Heun in few steps; on digits that half was not met,
+docs/results/sims.md). `auto` tries both.
 """
 
 from __future__ import annotations
